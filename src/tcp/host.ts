@@ -1,0 +1,113 @@
+import type { CongestionController, ControllerEnvironment } from '../congestion/index.ts'
+import type { Tracer } from '../observe/tracer.ts'
+import type { Segment } from '../wire/index.ts'
+
+/**
+ * Where a connection writes its segments: a slot of the batch that leaves at the end of the turn. `reserve` first, then write
+ * at `buffer[offset …]`, then `commit` what was written.
+ */
+export interface SegmentSink {
+  /** Makes room for a segment of `size` bytes. False: the path takes no more now, and calls back when it does. */
+  reserve(size: number): boolean
+  /** Valid after `reserve` returned true, until `commit`. */
+  readonly buffer: Buffer
+  readonly offset: number
+  commit(size: number): void
+}
+
+/** The parameters that a connection obeys, by Linux's names, units and defaults; read anew each time they matter. */
+export interface TcpSysctl {
+  readonly tcp_syn_retries: number
+  readonly tcp_syn_linear_timeouts: number
+  readonly tcp_synack_retries: number
+  readonly tcp_orphan_retries: number
+  /** Seconds. */
+  readonly tcp_fin_timeout: number
+  readonly tcp_retries1: number
+  readonly tcp_retries2: number
+  readonly tcp_rto_min_us: number
+  readonly tcp_rto_max_ms: number
+  readonly tcp_reordering: number
+  readonly tcp_sack: number
+  readonly tcp_timestamps: number
+  readonly tcp_window_scaling: number
+  /** min, default, max. */
+  readonly tcp_rmem: readonly [number, number, number]
+  readonly tcp_wmem: readonly [number, number, number]
+  readonly tcp_moderate_rcvbuf: number
+  readonly tcp_delack_min_ms: number
+  readonly tcp_delack_max_ms: number
+  readonly tcp_pingpong_thresh: number
+  /** Seconds. */
+  readonly tcp_keepalive_time: number
+  readonly tcp_keepalive_intvl: number
+  readonly tcp_keepalive_probes: number
+  readonly tcp_congestion_control: string
+  readonly tcp_init_cwnd: number | 'rfc3390'
+  readonly tcp_slow_start_after_idle: number
+  readonly tcp_invalid_ratelimit: number
+  readonly newreno_exit: number
+  readonly icmp_refused_limit: number
+}
+
+/** The counters that a connection moves, by the kernel's names; plain fields of the stack's MIB. */
+export interface TcpMib {
+  ActiveOpens: number
+  PassiveOpens: number
+  AttemptFails: number
+  EstabResets: number
+  CurrEstab: number
+  OutSegs: number
+  RetransSegs: number
+  InErrs: number
+  OutRsts: number
+  DelayedACKs: number
+  DelayedACKLocked: number
+  TCPPureAcks: number
+  TCPTimeouts: number
+  TCPFastRetrans: number
+  TCPSlowStartRetrans: number
+  TCPRenoRecovery: number
+  TCPRenoFailures: number
+  TCPLossFailures: number
+  TCPLossUndo: number
+  TCPAbortOnData: number
+  TCPAbortOnClose: number
+  TCPAbortOnTimeout: number
+  TCPOFOQueue: number
+  TCPOFODrop: number
+  TCPOFOMerge: number
+  TCPChallengeACK: number
+  TCPSYNChallenge: number
+  TCPWinProbe: number
+  TCPKeepAlive: number
+  TCPFromZeroWindowAdv: number
+  TCPToZeroWindowAdv: number
+  TCPWantZeroWindowAdv: number
+  TCPZeroWindowDrop: number
+  TCPRcvQDrop: number
+  TCPOrigDataSent: number
+  TCPDelivered: number
+  TCPSynRetrans: number
+  TCPACKSkippedSeq: number
+  TCPACKSkippedSynRecv: number
+  TCPACKSkippedPAWS: number
+  TCPACKSkippedFinWait2: number
+  TCPACKSkippedChallenge: number
+  PAWSEstab: number
+  PAWSActive: number
+}
+
+/** What a connection needs from the stack that it lives in. */
+export interface TcpHost {
+  readonly sysctl: TcpSysctl
+  readonly mib: TcpMib
+  readonly tracer: Tracer | null
+  /** Filled by the connection for each segment that it writes. */
+  readonly outSegment: Segment
+  /** Uniform in [0, 1); never used for what must not be guessed. */
+  random(): number
+  createCongestionControl(name: string, environment: ControllerEnvironment): CongestionController
+  /** An invariant was broken: counted; in tests it throws. */
+  invariantFailed(what: string): void
+}

@@ -1,0 +1,134 @@
+// The border between a host and its datagrams. The stack knows this file; only the tunnel knows UDP.
+
+/** Where segments are written: see `SegmentSink` of the protocol, which this satisfies. */
+export interface FrameSink {
+  reserve(size: number): boolean
+  readonly buffer: Buffer
+  readonly offset: number
+  commit(size: number): void
+}
+
+/** A local UDP socket and a remote UDP address. */
+export interface Path extends FrameSink {
+  readonly family: 'IPv4' | 'IPv6'
+  readonly localAddress: string
+  readonly localPort: number
+  readonly remoteAddress: string
+  readonly remotePort: number
+  /** The remote address is one of this machine's loopback addresses. */
+  readonly loopback: boolean
+  /** Bytes of the largest TCP segment, header included, that fits a frame of this path now. */
+  readonly maxSegment: number
+  /** What the UDP socket under this path can hold for all its connections together. */
+  readonly receiveBudget: ReceiveBudget
+  /** Whose segments arrive here; set by the owner in `pathOpened`. */
+  user: PathUser
+  /** Records (connections, TIME_WAIT) that need the path: it closes when the last lets go. */
+  retain(): void
+  release(): void
+  /** Carries at least one connection: then it is kept alive (`path_keepalive`) and its probes are answered. */
+  active: boolean
+  /** A refused send is to be probed at once: sends one probe frame. */
+  probe(): void
+}
+
+/** The share-out of a UDP socket's granted receive buffer among the windows that are open on it. */
+export interface ReceiveBudget {
+  /** Bytes granted by the kernel, as `SO_RCVBUF` reads back. */
+  readonly granted: number
+  /** Bytes of payload that a connection with segments of `mss` may have promised, given how many others share the socket. */
+  windowLimit(mss: number): number
+  /** Connections now sharing it. */
+  users: number
+}
+
+export interface PathUser {
+  /** One TCP segment at `buffer[start … end)`: borrowed until return. Never throws. */
+  segmentArrives(buffer: Buffer, start: number, end: number, nowUs: number): void
+  /** A send or receive said ECONNREFUSED: nobody has the remote port. */
+  refused(nowUs: number): void
+  /** ENETUNREACH or EHOSTUNREACH (`code`). */
+  unreachable(code: string, nowUs: number): void
+  /** After a `reserve` that returned false: there is room again. */
+  writable(): void
+  /** `maxSegment` changed. */
+  maxSegmentChanged(): void
+}
+
+export interface TunnelOwner {
+  nowUs(): number
+  /** A datagram from a new remote address came to a listening socket, or `open` was called. Called before any segment. */
+  pathOpened(path: Path): PathUser
+  /** Input was processed, or a deadline moved: a turn is wanted before the loop goes on. */
+  wantTurn(): void
+  /** Counters of the tunnel, by name. */
+  readonly counters: TunnelCounters
+  /** Uniform in [0, 1), for tokens of probes (not guessable). */
+  randomToken(): bigint
+  readonly settings: TunnelSettings
+}
+
+/** Read anew each time: the stack's own live parameters. */
+export interface TunnelSettings {
+  /** Seconds between probes of an idle path by its opener; 0 is off. */
+  readonly path_keepalive: number
+  readonly max_paths: number
+  readonly tcp_limit_output_bytes: number
+}
+
+export interface TunnelCounters {
+  UdpInDatagrams: number
+  UdpOutDatagrams: number
+  /** Datagrams or frames dropped for a bad magic, version, kind or length. */
+  UdpInErrors: number
+  /** Sends that the kernel refused for lack of buffers: a lost packet. */
+  UdpSndbufErrors: number
+  UdpRcvbufErrors: number
+  PathProbesSent: number
+  PathProbesAnswered: number
+  PathProbesIgnored: number
+}
+
+/** A UDP socket, or one per local address behind a wildcard, that accepts datagrams from anybody. */
+export interface UdpListener {
+  /** The UDP port; the one the kernel chose when 0 was asked for. */
+  readonly port: number
+  readonly address: string
+  readonly family: 'IPv4' | 'IPv6'
+  /** No new paths from now on; the sockets close with their last path. */
+  close(): void
+}
+
+/** The `code` of a failed system call, such as `EADDRINUSE`. */
+export type ErrorCode = string
+
+export interface ListenRequest {
+  /** Undefined: `::` where IPv6 is to be had, else `0.0.0.0`. */
+  address: string | undefined
+  port: number
+  ipv6Only: boolean
+  reusePort: boolean
+}
+
+export interface OpenRequest {
+  remoteAddress: string
+  remotePort: number
+  localAddress: string | undefined
+  /** UDP port to bind; 0 lets the kernel choose. */
+  localPort: number
+}
+
+/** UDP input and output of one host. Everything returns at once; nothing throws. */
+export interface Tunnel {
+  listen(request: ListenRequest): UdpListener | ErrorCode
+  /** The path to a destination: an existing one where it can be shared, else from a new connected socket. */
+  open(request: OpenRequest): Path | ErrorCode
+  /** Sends what the paths have gathered, in as few system calls as possible. */
+  flush(nowUs: number): void
+  /** When `deadlinePassed` wants to be called: delayed frames, path keepalives. `Infinity`: never. */
+  readonly deadline: number
+  deadlinePassed(nowUs: number): void
+  /** Sends everything that waits, impaired or not, without waiting for the event loop: at process exit. */
+  flushSync(): void
+  close(): void
+}
