@@ -33,7 +33,7 @@ export interface RateSample {
   cwndLimited: boolean
   /** A packet-timed round trip began with this acknowledgement. */
   roundStart: boolean
-  /** The connection is in Recovery or Loss. */
+  /** A reduction is under way (CWR or Recovery): the window is not to grow. */
   inRecovery: boolean
   mss: number
 }

@@ -1,0 +1,130 @@
+import { Flag, type Segment, seqAdd, seqGt, seqLt } from '../wire/index.ts'
+import type { Connection } from './connection.ts'
+import { CaState } from './state.ts'
+import { OFF } from './timers.ts'
+
+// The ACK field: rfc9293#3.10.7.4, fifth, in the shape of linux's tcp_ack(). The sender takes off what was acknowledged, the recovery judges
+// what that means, the controller hears of it last.
+
+/** Applies the acknowledgement of `seg`. False: it was unacceptable, and the segment is done with. */
+export function onAcknowledgement(c: Connection, seg: Segment, now: number): boolean {
+  const { sender, ack, host, timers } = c
+  const { mib } = host
+  const una = seg.ack
+
+  if (seqGt(una, sender.sndNxt)) {
+    // It acknowledges what was never sent: say where we stand, drop the segment.
+    if (c.answerInvalid(now)) mib.TCPChallengeACK++
+    else mib.TCPACKSkippedChallenge++
+    return false
+  }
+  if (seqLt(una, sender.sndUna)) {
+    // rfc5961#5.2: too old to be an ACK that was held up on its way.
+    if (seqLt(una, seqAdd(sender.sndUna, -Math.max(sender.maxWindow, 65_535)))) {
+      if (c.answerInvalid(now)) mib.TCPChallengeACK++
+      else mib.TCPACKSkippedChallenge++
+      return false
+    }
+    return true
+  }
+
+  c.timestamps.update(seg, now)
+  c.lastAckTs = now
+  c.keepalive.probesOut = 0
+  c.persist.probesOut = 0
+
+  const { board } = sender
+  const outstanding = !board.isEmpty
+  ack.reset(now, sender.sndUna, board.inFlight)
+  const windowChanged = sender.updateWindow(seg.seq, una, seg.wnd * 2 ** sender.sndWindShift)
+  if (una !== sender.sndUna) {
+    ack.advanced = true
+    sender.onAck(una, ack)
+    onProgress(c, seg, now)
+  }
+  if (!outstanding) {
+    onWindowProbed(c)
+    return true
+  }
+  // rfc5681#2: a duplicate ACK moves nothing, carries nothing, and comes while data is outstanding.
+  if (!ack.advanced && !windowChanged && seg.payloadLength === 0 && (seg.flags & (Flag.FIN | Flag.SYN)) === 0) ack.duplicates = 1
+
+  if (seg.payloadLength === 0) mib.TCPPureAcks++
+  react(c, now)
+
+  if (board.isEmpty) timers.rexmit = OFF
+  else if (ack.advanced) timers.rexmit = now + c.rto
+  return true
+}
+
+/** SND.UNA moved. */
+function onProgress(c: Connection, seg: Segment, now: number): void {
+  const { ack, sender, rtt, recovery, host } = c
+  recovery.retransmits = 0
+  c.retransStamp = -1
+  // Karn's rule: only a segment sent once is timed, but an echoed timestamp tells which copy it answers (rfc7323#4).
+  const sample = ack.rtt >= 0 ? ack.rtt : c.timestamps.on ? c.timestamps.rtt(seg, now) : -1
+  ack.rtt = sample
+  if (sample >= 0) {
+    rtt.sample(sample, sender.sndUna, sender.sndNxt, host.sysctl.tcp_rto_min_us)
+    rtt.backoff = 0
+  }
+}
+
+/** The ACK answers a probe: the window may have opened (linux: tcp_ack_probe). */
+function onWindowProbed(c: Connection): void {
+  const { sender, persist, timers } = c
+  if (sender.sndWnd === 0 && sender.hasUnsent) return
+  persist.backoff = 0
+  timers.persist = OFF
+}
+
+function react(c: Connection, now: number): void {
+  const { sender, recovery, cc, sample, ack, host, recoveryInput } = c
+  const { mib, sysctl, tracer } = host
+  const { board } = sender
+  const stateBefore = recovery.caState
+  const cwndBefore = cc.cwnd
+
+  fillSample(c, now)
+  recoveryInput.sndUna = sender.sndUna
+  recoveryInput.sndNxt = sender.sndNxt
+  recoveryInput.mss = sender.mss
+  // Plain progress in Open needs no thought.
+  if (ack.duplicates > 0 || recovery.caState !== CaState.Open || board.sackedOut > 0) {
+    recovery.onAck(board, ack, cc, sample, recoveryInput, sysctl, mib)
+    if (recovery.caState === CaState.Recovery && stateBefore !== CaState.Recovery) c.forceRetransmit = true
+  }
+  sender.delivered += ack.delivered
+  mib.TCPDelivered += ack.ackedSegs
+
+  sample.sacked = ack.sacked
+  sample.lost = ack.lost
+  sample.delivered = ack.delivered
+  sample.totalDelivered = sender.delivered
+  sample.inFlight = board.inFlight
+  sample.inRecovery = recovery.isReducing
+  cc.onAck(sample)
+  c.growSendBuffer()
+
+  if (tracer !== null) {
+    if (recovery.caState !== stateBefore) tracer.caStateChanged(c.id, now, stateBefore, recovery.caState, recovery.reason)
+    if (cc.cwnd !== cwndBefore) tracer.cwndChanged(c.id, now, cc.cwnd, cc.ssthresh, 'ack')
+  }
+}
+
+function fillSample(c: Connection, now: number): void {
+  const { sample, ack, sender, rtt, cc } = c
+  sample.now = now
+  sample.acked = ack.acked
+  sample.sacked = 0
+  sample.lost = 0
+  sample.delivered = ack.delivered
+  sample.inFlightBefore = ack.priorInFlight
+  sample.inFlight = sender.board.inFlight
+  sample.rtt = ack.advanced ? ack.rtt : -1
+  sample.minRtt = rtt.minRtt
+  sample.srtt = rtt.srtt
+  sample.cwndLimited = sender.isCwndLimited(cc.cwnd, cc.cwnd < cc.ssthresh)
+  sample.mss = sender.mss
+}

@@ -1,0 +1,218 @@
+import { Flag, type Segment, seqAdd, seqGt, seqLt } from '../wire/index.ts'
+import { enterTimeWait, finish, startFinWait2 } from './close.ts'
+import type { Connection } from './connection.ts'
+import { arriveSynSent, completeSynRecv } from './handshake.ts'
+import { onAcknowledgement } from './acknowledge.ts'
+import { Received } from './receiver.ts'
+import { CloseReason, Event, mayReceive, State } from './state.ts'
+
+// SEGMENT ARRIVES, rfc9293#3.10.7, in its order: sequence, RST, security (none here), SYN, ACK, URG, data, FIN.
+
+export function segmentArrives(c: Connection, seg: Segment, now: number): void {
+  const { host } = c
+  if (host.tracer !== null) host.tracer.segmentReceived(c.id, now, seg)
+  c.segsIn++
+  if (c.state === State.CLOSE || c.state === State.TIME_WAIT) return
+  c.lastHeard = now
+  c.refusals.reset()
+  if (c.state === State.SYN_SENT) {
+    arriveSynSent(c, seg, now)
+    return
+  }
+  if (!isAcceptable(c, seg, now)) return
+
+  // Fifth: the ACK. A segment without one belongs to no synchronized connection.
+  if ((seg.flags & Flag.ACK) === 0) return
+  if (c.state === State.SYN_RECV) {
+    const { sender } = c
+    if (seqLt(seg.ack, seqAdd(sender.iss, 1)) || seqGt(seg.ack, sender.sndNxt)) {
+      c.resetReplySeq = seg.ack
+      return
+    }
+    completeSynRecv(c, seg, now)
+    c.timestamps.update(seg, now)
+  } else if (!onAcknowledgement(c, seg, now)) return
+  onFinAcknowledged(c, now)
+  if (c.state === (State.CLOSE as State) || c.state === (State.TIME_WAIT as State)) return
+
+  // Sixth: URG. Urgent data is delivered in line, as SO_OOBINLINE would (rfc9293#3.8.5).
+  onData(c, seg, now)
+}
+
+/** First to fourth: sequence number, RST, SYN. Answers what must be answered; false: the segment is done with. */
+function isAcceptable(c: Connection, seg: Segment, now: number): boolean {
+  const { receiver, host } = c
+  const { mib } = host
+  const { flags } = seg
+  const rst = (flags & Flag.RST) !== 0
+
+  // rfc7323#5.3 R1: older than what came before it in time; a RST is let through, for it may lack timestamps.
+  if (c.timestamps.on && !rst && c.timestamps.isOld(seg, now)) {
+    mib.PAWSEstab++
+    if (!c.answerInvalid(now)) mib.TCPACKSkippedPAWS++
+    return false
+  }
+
+  // linux: tcp_sequence; a segment is let in if any part of it, or its edge, touches [RCV.NXT at the last ACK, right edge].
+  const end = seqAdd(seg.seq, seg.len)
+  if (seqLt(end, receiver.rcvWup) || seqGt(seg.seq, receiver.window.rcvAcc)) {
+    if (rst) return false
+    if ((flags & Flag.SYN) !== 0) onUnexpectedSyn(c, seg, now)
+    else if (seg.payloadLength > 0) {
+      c.ackPolicy.now = true
+    } else if (!c.answerInvalid(now)) mib.TCPACKSkippedSeq++
+    return false
+  }
+
+  if (rst) {
+    onReset(c, seg, now)
+    return false
+  }
+
+  if ((flags & Flag.SYN) !== 0) {
+    onUnexpectedSyn(c, seg, now)
+    return false
+  }
+  return true
+}
+
+/** rfc5961#3.2, rfc9293#3.10.7.4: only a RST at exactly RCV.NXT resets; another within the window is challenged. */
+function onReset(c: Connection, seg: Segment, now: number): void {
+  if (seg.seq !== c.receiver.rcvNxt) {
+    if (c.answerInvalid(now)) c.host.mib.TCPChallengeACK++
+    else c.host.mib.TCPACKSkippedChallenge++
+    return
+  }
+  switch (c.state) {
+    case State.SYN_RECV:
+      finish(c, CloseReason.Refused, now)
+      break
+    case State.CLOSING:
+    case State.LAST_ACK:
+      // rfc9293#3.10.7.4: both sides had finished.
+      finish(c, CloseReason.Normal, now)
+      break
+    default:
+      finish(c, CloseReason.Reset, now)
+  }
+}
+
+/** A SYN where none is due: a duplicate of the first in SYN_RECV, else challenged (rfc5961#4.2). */
+function onUnexpectedSyn(c: Connection, seg: Segment, now: number): void {
+  const { mib } = c.host
+  if (c.state === State.SYN_RECV && seg.seq === c.receiver.irs) {
+    // Our SYN-ACK was lost, or crosses this one.
+    if (c.answerInvalid(now)) c.synDue = true
+    else mib.TCPACKSkippedSynRecv++
+    return
+  }
+  if (c.answerInvalid(now)) {
+    mib.TCPChallengeACK++
+    mib.TCPSYNChallenge++
+  } else mib.TCPACKSkippedChallenge++
+}
+
+/** The FIN that we sent is acknowledged. */
+function onFinAcknowledged(c: Connection, now: number): void {
+  const { sender } = c
+  if (!sender.finSent || sender.sndUna !== sender.sndNxt) return
+  switch (c.state) {
+    case State.FIN_WAIT1:
+      c.setState(State.FIN_WAIT2, now)
+      if (c.orphan) startFinWait2(c, now)
+      break
+    case State.CLOSING:
+      enterTimeWait(c, now)
+      break
+    case State.LAST_ACK:
+      finish(c, CloseReason.Normal, now)
+      break
+    default:
+  }
+}
+
+/** Seventh and eighth: data and FIN. */
+function onData(c: Connection, seg: Segment, now: number): void {
+  const { receiver, ackPolicy, host } = c
+  const { mib } = host
+  const length = seg.payloadLength
+  const fin = (seg.flags & Flag.FIN) !== 0
+  if (length === 0 && !fin) {
+    // Keepalives and window probes lie just below RCV.NXT, and want an answer.
+    if (seqLt(seg.seq, receiver.rcvNxt) && !c.answerInvalid(now)) mib.TCPACKSkippedSeq++
+    return
+  }
+  if (!mayReceive(c.state)) {
+    // The peer's FIN was seen; this is a duplicate, and its ACK was lost.
+    ackPolicy.now = true
+    return
+  }
+  if (length > 0) {
+    c.dataSegsIn++
+    if (c.orphan && seqGt(seqAdd(seg.seq, length), receiver.rcvNxt)) {
+      // rfc9293#3.6.1 SHLD-3: nobody is there to read it.
+      mib.TCPAbortOnData++
+      finish(c, CloseReason.Reset, now)
+      c.resetDue = true
+      return
+    }
+    ackPolicy.onData(now, receiver.rcvWnd, receiver.rcvMss, c.rto, host.sysctl)
+  }
+
+  const windowBefore = receiver.rcvWnd
+  const result = receiver.receive(seg.seq, seg.buffer, seg.payloadStart, seg.payloadEnd, fin)
+  switch (result) {
+    case Received.InOrder:
+    case Received.FilledGap:
+      if (receiver.unread > 0) c.post(Event.Readable)
+      if (c.timestamps.on) {
+        const rtt = c.timestamps.rtt(seg, now)
+        if (rtt > 0) receiver.window.onRtt(rtt)
+      }
+      if (result === Received.FilledGap || shouldAckNow(c)) ackPolicy.now = true
+      else ackPolicy.scheduled = true
+      break
+    case Received.OutOfOrder:
+    case Received.Duplicate:
+    case Received.Dropped:
+      if (result === Received.OutOfOrder) mib.TCPOFOQueue++
+      else if (result === Received.Dropped) mib.TCPOFODrop++
+      // rfc5681#4.2: at once, and without SACK one for each.
+      if (!c.sackOk && ackPolicy.now) ackPolicy.duplicates++
+      ackPolicy.enterQuickMode(receiver.rcvWnd, receiver.rcvMss, 16, host.sysctl)
+      ackPolicy.now = true
+      break
+    default:
+      // Nothing new, or the window was closed: the sender has to be told where we stand.
+      if (windowBefore === 0) mib.TCPZeroWindowDrop++
+      ackPolicy.now = true
+  }
+  if (receiver.finished) onFin(c, now)
+}
+
+/** linux: __tcp_ack_snd_check; a second full segment, quick mode, or a gap. */
+function shouldAckNow(c: Connection): boolean {
+  const { receiver, ackPolicy, host } = c
+  if (ackPolicy.isQuick(host.sysctl) || !receiver.reassembly.isEmpty) return true
+  return receiver.ackPending > receiver.rcvMss
+}
+
+/** rfc9293#3.10.7.4, eighth: all the peer had to say has come. */
+function onFin(c: Connection, now: number): void {
+  c.ackPolicy.now = true
+  c.post(Event.PeerFinished)
+  switch (c.state) {
+    case State.ESTABLISHED:
+      c.setState(State.CLOSE_WAIT, now)
+      break
+    case State.FIN_WAIT1:
+      // Our FIN is not acknowledged, or the ACK would have been seen first.
+      c.setState(State.CLOSING, now)
+      break
+    case State.FIN_WAIT2:
+      enterTimeWait(c, now)
+      break
+    default:
+  }
+}
+

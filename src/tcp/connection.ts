@@ -1,0 +1,392 @@
+import type { CongestionController, RateSample } from '../congestion/index.ts'
+import { type Segment, type Seq, seqAdd, seqGt } from '../wire/index.ts'
+import { AckPolicy } from './ack-policy.ts'
+import { segmentArrives } from './arrive.ts'
+import { abort, close, end, finish } from './close.ts'
+import { openActive, openPassive } from './handshake.ts'
+import type { SegmentSink, TcpHost } from './host.ts'
+import { type TcpInfo, tcpInfo } from './info.ts'
+import { Keepalive } from './keepalive.ts'
+import { AckResult } from './loss/ack-result.ts'
+import { Recovery, type RecoveryInput } from './loss/recovery.ts'
+import { Persist } from './persist.ts'
+import { Receiver } from './receiver.ts'
+import { Refusals } from './refusals.ts'
+import { RttEstimator } from './rtt.ts'
+import { DEFAULT_MSS_IPV4, DEFAULT_MSS_IPV6, Sender } from './sender.ts'
+import { CloseReason, Event, isSynchronized, maySend, State } from './state.ts'
+import { deadlinePassed } from './timeout.ts'
+import { OFF, Timers } from './timers.ts'
+import { Timestamps } from './timestamps.ts'
+import { fill } from './transmit.ts'
+import { windowShift } from './window.ts'
+
+/** What a connection is made with. */
+export interface ConnectionOptions {
+  /** Tells the connections of a stack apart in traces. */
+  id: number
+  family: 'IPv4' | 'IPv6'
+  localPort: number
+  remotePort: number
+  /** Initial sequence number (rfc6528). */
+  iss: Seq
+  /** Added to the timestamp clock. */
+  tsOffset: number
+  /** Bytes of the largest segment, header included, that the path takes. */
+  maxSegment: number
+  /** Largest window that the path's UDP socket can back; see `ReceiveBudget`. */
+  receiveLimit: number
+  /** Offer to leave segments to the UDP checksum. */
+  checksumOffload: boolean
+  noDelay?: boolean
+  congestionControl?: string
+  /** As SO_SNDBUF and SO_RCVBUF: set by hand, a buffer is no longer tuned. Bytes. */
+  sndbuf?: number
+  rcvbuf?: number
+  /** Largest segment to announce and to send, as TCP_MAXSEG. Bytes. */
+  mss?: number
+}
+
+/**
+ * One TCP connection, sans-IO: segments, calls of the application and the passing of time go in; segments written into a sink, a next
+ * deadline and a set of events come out. It reads no clock, starts no timer and calls nobody back. Between calls its state is consistent.
+ *
+ * After any call that moves it, its owner takes the events, pulls `fill` until it returns false, and looks at `deadline`.
+ */
+export class Connection {
+  readonly id: number
+  readonly host: TcpHost
+  readonly family: 'IPv4' | 'IPv6'
+  readonly localPort: number
+  readonly remotePort: number
+
+  state: State = State.CLOSE
+  /** Opened by LISTEN: a failed handshake goes back to it without a word (rfc9293#3.5 MUST-11). */
+  passive = false
+  closeReason: CloseReason = CloseReason.None
+  /** The application has let go. */
+  orphan = false
+
+  readonly sender: Sender
+  readonly receiver: Receiver
+  readonly timers: Timers = new Timers()
+  readonly rtt: RttEstimator = new RttEstimator()
+  readonly timestamps: Timestamps
+  readonly ackPolicy: AckPolicy = new AckPolicy()
+  readonly recovery: Recovery
+  readonly persist: Persist = new Persist()
+  readonly keepalive: Keepalive = new Keepalive()
+  readonly refusals: Refusals = new Refusals()
+  cc: CongestionController
+  readonly congestionControl: string
+
+  /** Negotiated: selective acknowledgements, scaled windows, segments without a checksum of their own. */
+  sackOk = false
+  windowScaling = false
+  checksumOffload: boolean
+  readonly offersChecksumOffload: boolean
+
+  /** A SYN or SYN-ACK is to be sent. */
+  synDue = false
+  /** SYN or SYN-ACK retransmissions made. */
+  synRetries = 0
+  /** A RST for the connection itself is to be sent; then it is gone. */
+  resetDue = false
+  /** A RST in answer to an unacceptable ACK, with this sequence number (rfc9293#3.5.2). */
+  resetReplySeq: Seq | null = null
+  /** A probe below SND.UNA is to be sent, for a window, keepalive or a refused path. */
+  probeDue = false
+  /** The persist timer allows a segment that is too small. */
+  overrideDue = false
+  /** The first retransmission of an episode leaves whatever the window says. */
+  forceRetransmit = false
+  /** The sink took no more; the owner pulls again when it does. */
+  blocked = false
+
+  /** When the first retransmission of what is now outstanding was made, µs; −1 none (linux: retrans_stamp). */
+  retransStamp = -1
+  /** When anything was last heard from the peer. */
+  lastHeard = 0
+  /** When an ACK last came. */
+  lastAckTs = 0
+  /** Last answer to an unacceptable segment (`tcp_invalid_ratelimit`). */
+  lastInvalidAck = Number.NEGATIVE_INFINITY
+  segsIn = 0
+  segsOut = 0
+  dataSegsIn = 0
+  dataSegsOut = 0
+
+  readonly ack: AckResult = new AckResult()
+  readonly sample: RateSample = newSample()
+  readonly recoveryInput: RecoveryInput = { sndUna: 0 as Seq, sndNxt: 0 as Seq, mss: 0 }
+
+  /** MSS option of the peer, or the default without one (rfc9293#3.7.1 MUST-15). */
+  peerMss: number
+  /** Window shift that we offer. */
+  readonly offeredShift: number
+  maxSegment: number
+  readonly userMss: number
+  initialWindow = 0
+  readonly sndbufLocked: boolean
+  #events = 0
+
+  constructor(host: TcpHost, options: ConnectionOptions, now: number) {
+    const { sysctl } = host
+    this.id = options.id
+    this.host = host
+    this.family = options.family
+    this.localPort = options.localPort
+    this.remotePort = options.remotePort
+    this.peerMss = options.family === 'IPv4' ? DEFAULT_MSS_IPV4 : DEFAULT_MSS_IPV6
+    this.maxSegment = options.maxSegment
+    this.userMss = options.mss ?? Number.POSITIVE_INFINITY
+    this.offersChecksumOffload = options.checksumOffload
+    this.checksumOffload = false
+    this.lastHeard = now
+
+    this.sndbufLocked = options.sndbuf !== undefined
+    this.sender = new Sender(options.sndbuf ?? sysctl.tcp_wmem[1])
+    this.sender.noDelay = options.noDelay ?? false
+    this.sender.start(options.iss)
+    // A buffer set by hand is doubled, for half of it is overhead (linux: SO_RCVBUF).
+    this.receiver = new Receiver(options.rcvbuf === undefined ? sysctl.tcp_rmem[1] : options.rcvbuf * 2)
+    this.receiver.window.locked = options.rcvbuf !== undefined
+    this.receiver.window.pathLimit = options.receiveLimit
+    this.offeredShift = windowShift(Math.max(options.rcvbuf ?? 0, sysctl.tcp_rmem[2]))
+    this.timestamps = new Timestamps(options.tsOffset)
+    this.recovery = new Recovery(sysctl.tcp_reordering)
+    this.updateMss()
+    this.congestionControl = options.congestionControl ?? sysctl.tcp_congestion_control
+    this.cc = this.#makeController(this.sender.mss, now)
+  }
+
+  // ---- What the owner calls --------------------------------------------------------------------------------------------------
+
+  /** Active open (rfc9293#3.10.1): a SYN waits to be pulled. */
+  openActive(now: number): void {
+    openActive(this, now)
+  }
+
+  /** A SYN has come to a listener (rfc9293#3.10.7.2): a SYN-ACK waits to be pulled. */
+  openPassive(segment: Segment, now: number): void {
+    openPassive(this, segment, now)
+  }
+
+  /** A segment for this connection, its checksum verified. Borrowed until return. */
+  segmentArrives(segment: Segment, now: number): void {
+    segmentArrives(this, segment, now)
+  }
+
+  /** Does what was due at or before `now`. Calling it early does nothing. */
+  deadlinePassed(now: number): void {
+    deadlinePassed(this, now)
+  }
+
+  /** When `deadlinePassed` wants to be called, µs; `Infinity` for never. */
+  get deadline(): number {
+    return this.timers.earliest()
+  }
+
+  /** Writes at most one segment. True: it did, pull again. */
+  fill(sink: SegmentSink, now: number): boolean {
+    return fill(this, sink, now)
+  }
+
+  /** Queues as much of `chunk` as fits and returns how much; less than all means that `Event.Writable` follows. `chunk` is borrowed. */
+  write(chunk: Buffer): number {
+    if (!maySend(this.state) || this.sender.finQueued) {
+      // Before the handshake is done the application may write already.
+      if ((this.state !== State.SYN_SENT && this.state !== State.SYN_RECV) || this.sender.finQueued) return 0
+    }
+    return this.sender.write(chunk)
+  }
+
+  /** The next data received, the caller's to keep; null when there is none. May make a window update due. */
+  read(now: number): Buffer | null {
+    const { receiver, host } = this
+    const data = receiver.take()
+    if (data === null) return null
+    const { window } = receiver
+    window.tune(now, receiver.taken, receiver.rcvMss, host.sysctl.tcp_rmem[2])
+    if (isSynchronized(this.state) && !receiver.finished) {
+      // linux: tcp_cleanup_rbuf; tell of the window when it has at least doubled, else the next ACK does.
+      const current = receiver.rcvWnd
+      if (current * 2 <= window.capacity) {
+        const next = window.select(receiver.rcvNxt, receiver.unread, receiver.rcvMss)
+        if (next > 0 && next >= current * 2) this.ackPolicy.now = true
+      }
+    }
+    return data
+  }
+
+  /** Bytes received that the application has not read. */
+  get unread(): number {
+    return this.receiver.unread
+  }
+
+  /** No more will be written: a FIN follows what is queued. */
+  end(now: number): void {
+    end(this, now)
+  }
+
+  /** The application lets go of the connection: what is queued still goes out (rfc9293#3.6.1); unread data makes it a reset. */
+  close(now: number): void {
+    close(this, now)
+  }
+
+  /** Ends the connection with a RST at once. */
+  abort(now: number): void {
+    abort(this, now)
+  }
+
+  /** The path said that nobody has the remote port. */
+  pathRefused(now: number): void {
+    this.refusals.onRefused(this, now)
+  }
+
+  /** The path cannot be sent on: fatal to a SYN only (rfc9293#3.9.2.2 MUST-56). */
+  pathUnreachable(reason: CloseReason, now: number): void {
+    if (this.state === State.SYN_SENT) finish(this, reason, now)
+  }
+
+  /** The path's largest segment has changed. */
+  setMaxSegment(maxSegment: number): void {
+    this.maxSegment = maxSegment
+    const before = this.sender.mss
+    this.updateMss()
+    if (this.sender.mss !== before && this.state !== State.CLOSE) this.cc.onMss?.(this.sender.mss)
+  }
+
+  setKeepalive(on: boolean, now: number): void {
+    this.keepalive.on = on
+    this.timers.keepalive = on ? now + this.keepalive.timeUs(this.host.sysctl) : OFF
+  }
+
+  /** The events since the last call, as bits of `Event`. */
+  takeEvents(): number {
+    if (this.sender.wantsRoom && this.sender.takeRoom()) this.#events |= Event.Writable
+    const events = this.#events
+    this.#events = 0
+    return events
+  }
+
+  /** Nothing more will come of it: closed, and its RST sent. */
+  get isDone(): boolean {
+    return this.state === State.CLOSE && !this.resetDue && this.resetReplySeq === null
+  }
+
+  info(now: number): TcpInfo {
+    return tcpInfo(this, now)
+  }
+
+  // ---- What the parts share --------------------------------------------------------------------------------------------------
+
+  post(event: number): void {
+    this.#events |= event
+  }
+
+  setState(state: State, now: number): void {
+    const from = this.state
+    if (from === state) return
+    this.state = state
+    const { mib, tracer } = this.host
+    if (state === State.ESTABLISHED) mib.CurrEstab++
+    else if (from === State.ESTABLISHED && state !== State.CLOSE_WAIT) mib.CurrEstab--
+    else if (from === State.CLOSE_WAIT) mib.CurrEstab--
+    if (tracer !== null) tracer.stateChanged(this.id, now, from, state)
+  }
+
+  get rto(): number {
+    return this.rtt.rto(this.host.sysctl.tcp_rto_max_ms * 1000)
+  }
+
+  /** rfc9293#3.7.1 MUST-16: the smaller of what the peer takes and what the path takes, less what every segment carries. */
+  updateMss(): void {
+    const most = Math.min(this.peerMss, this.maxSegment - 20, this.userMss)
+    this.sender.mss = Math.max(1, most - (this.timestamps.on ? 12 : 0))
+  }
+
+  /** MSS to announce (rfc6691): what the path takes less the bare header. */
+  get advertisedMss(): number {
+    return Math.min(this.maxSegment - 20, this.userMss, 65_535)
+  }
+
+  /** The handshake is done, and the segment size known (linux: tcp_init_transfer). */
+  startTransfer(now: number): void {
+    const { host, sender } = this
+    const { tcp_init_cwnd } = host.sysctl
+    const { mss } = sender
+    // rfc3390#1 or so many segments (rfc6928#2).
+    this.initialWindow = tcp_init_cwnd === 'rfc3390' ? Math.min(4 * mss, Math.max(2 * mss, 4380)) : tcp_init_cwnd * mss
+    // rfc5681#3.1: a SYN lost more than once is taken as a sign of congestion.
+    const lostSyn = this.synRetries > 1
+    this.cc = this.#makeController(lostSyn ? mss : this.initialWindow, now)
+    this.growSendBuffer()
+  }
+
+  #makeController(initialWindow: number, now: number): CongestionController {
+    const { mss } = this.sender
+    return this.host.createCongestionControl(this.congestionControl, {
+      mss,
+      now,
+      initialWindow,
+      random: () => this.host.random(),
+      options: {},
+    })
+  }
+
+  /** linux: tcp_sndbuf_expand; twice the window, so that the application can refill one while the other is in flight. */
+  growSendBuffer(): void {
+    if (this.sndbufLocked) return
+    const wanted = Math.min(2 * Math.max(this.cc.cwnd, this.initialWindow), this.host.sysctl.tcp_wmem[2])
+    if (wanted > this.sender.sndBuf) this.sender.sndBuf = wanted
+  }
+
+  /** An answer to an unacceptable segment, unless one was sent just now (rfc5961#7, linux: tcp_oow_rate_limited). Returns whether it will be. */
+  answerInvalid(now: number): boolean {
+    if (now - this.lastInvalidAck < this.host.sysctl.tcp_invalid_ratelimit * 1000) return false
+    this.lastInvalidAck = now
+    this.ackPolicy.now = true
+    return true
+  }
+
+  /** For the tests of every step: what is wrong with the state, or null. */
+  check(): string | null {
+    const { sender, receiver } = this
+    const { board } = sender
+    const counts = board.recount()
+    if (counts !== null) return counts
+    if (!board.covers(sender.sndUna, sender.sndNxt)) return 'the scoreboard does not cover SND.UNA to SND.NXT'
+    if (seqGt(sender.sndNxt, seqAdd(sender.writeSeq, 1))) return 'SND.NXT is beyond what was written'
+    if (!board.isEmpty && !this.isDone && this.state !== State.TIME_WAIT && this.timers.rexmit === OFF)
+      return 'data is outstanding and no retransmission timer runs'
+    if (receiver.reassembly.length > receiver.window.capacity + receiver.rcvMss) return 'more out of order than the window allows'
+    if (this.isDone && this.deadline !== OFF) return 'a closed connection has a deadline'
+    if (!(this.cc.cwnd >= 1)) return `cwnd is ${this.cc.cwnd}`
+    return null
+  }
+}
+
+function newSample(): RateSample {
+  return {
+    now: 0,
+    acked: 0,
+    sacked: 0,
+    lost: 0,
+    delivered: 0,
+    inFlightBefore: 0,
+    inFlight: 0,
+    rtt: -1,
+    minRtt: Number.POSITIVE_INFINITY,
+    srtt: 0,
+    totalDelivered: 0,
+    priorDelivered: 0,
+    interval: 0,
+    rate: -1,
+    appLimited: false,
+    cwndLimited: false,
+    roundStart: false,
+    inRecovery: false,
+    mss: 0,
+  }
+}

@@ -1,0 +1,169 @@
+import { Flag, type Segment, type Seq, seqAdd, seqGt, seqLeq, seqLt } from '../wire/index.ts'
+import type { Connection } from './connection.ts'
+import { finish } from './close.ts'
+import { RTO_INITIAL_US } from './rtt.ts'
+import { MIN_MSS } from './sender.ts'
+import { CloseReason, Event, State } from './state.ts'
+import { OFF } from './timers.ts'
+import { MAX_WINDOW_SHIFT } from './window.ts'
+
+// Opening: rfc9293#3.5, #3.10.1, and SYN-SENT of #3.10.7.3. SYN and SYN-ACK stand on the scoreboard like any segment.
+
+export function openActive(c: Connection, now: number): void {
+  c.host.mib.ActiveOpens++
+  c.setState(State.SYN_SENT, now)
+  c.synDue = true
+  c.timers.rexmit = now + RTO_INITIAL_US
+}
+
+export function openPassive(c: Connection, seg: Segment, now: number): void {
+  c.passive = true
+  c.receiver.start(seg.seq)
+  takeOptions(c, seg, now)
+  c.sender.sndWnd = seg.wnd
+  c.sender.sndWl1 = seg.seq
+  c.setState(State.SYN_RECV, now)
+  c.synDue = true
+  c.timers.rexmit = now + RTO_INITIAL_US
+}
+
+/** What the peer's SYN or SYN-ACK offers, where we offer it too. */
+function takeOptions(c: Connection, seg: Segment, now: number): void {
+  const { sysctl } = c.host
+  // rfc9293#3.7.1 MUST-15: without the option the default stands.
+  if (seg.mss >= 0) c.peerMss = Math.max(seg.mss, MIN_MSS)
+  if (seg.wscale >= 0 && sysctl.tcp_window_scaling === 1) {
+    c.windowScaling = true
+    c.sender.sndWindShift = Math.min(seg.wscale, MAX_WINDOW_SHIFT)
+    c.receiver.window.shift = c.offeredShift
+  }
+  c.sackOk = seg.sackPermitted && sysctl.tcp_sack === 1
+  c.sender.board.reno = !c.sackOk
+  c.timestamps.on = seg.hasTimestamps && sysctl.tcp_timestamps !== 0
+  if (c.timestamps.on) {
+    c.timestamps.start(seg.tsVal, now)
+    c.timestamps.lastAckSent = c.receiver.rcvNxt
+  }
+  c.checksumOffload = seg.checksumOffload && c.offersChecksumOffload
+  c.updateMss()
+}
+
+/** rfc9293#3.10.7.3 */
+export function arriveSynSent(c: Connection, seg: Segment, now: number): void {
+  const { sender, host } = c
+  const hasAck = (seg.flags & Flag.ACK) !== 0
+  if (hasAck) {
+    if (seqLeq(seg.ack, sender.iss) || seqGt(seg.ack, sender.sndNxt)) {
+      if ((seg.flags & Flag.RST) === 0) c.resetReplySeq = seg.ack
+      return
+    }
+    // rfc7323#3: an echo of something we never sent comes from an older incarnation of the peer.
+    if (seg.hasTimestamps && seg.tsEcr !== 0 && !isOurEcho(c, seg, now)) {
+      host.mib.PAWSActive++
+      if ((seg.flags & Flag.RST) === 0) c.resetReplySeq = seg.ack
+      return
+    }
+  }
+  if ((seg.flags & Flag.RST) !== 0) {
+    // rfc5961#3: without an ACK of our SYN anybody could have sent it.
+    if (hasAck) finish(c, CloseReason.Refused, now)
+    return
+  }
+  if ((seg.flags & Flag.SYN) === 0) return
+
+  c.receiver.start(seg.seq)
+  takeOptions(c, seg, now)
+  if (hasAck) {
+    // rfc7323#2.2: the window of a SYN is never scaled.
+    sender.sndWnd = seg.wnd
+    sender.maxWindow = seg.wnd
+    sender.sndWl1 = seg.seq
+    sender.sndWl2 = seg.ack
+    acknowledgeSyn(c, seg, now)
+    establish(c, now)
+    c.ackPolicy.now = true
+    return
+  }
+  // rfc9293#3.5 MUST-10: both sides open at once.
+  sender.sndWnd = seg.wnd
+  sender.sndWl1 = seg.seq
+  c.setState(State.SYN_RECV, now)
+  c.synDue = true
+  c.timers.rexmit = now + c.rto
+}
+
+/** In SYN_RECV an acceptable ACK has come (rfc9293#3.10.7.4, fifth). */
+export function completeSynRecv(c: Connection, seg: Segment, now: number): void {
+  const { sender } = c
+  sender.sndWnd = seg.wnd * 2 ** sender.sndWindShift
+  sender.maxWindow = sender.sndWnd
+  sender.sndWl1 = seg.seq
+  sender.sndWl2 = seg.ack
+  acknowledgeSyn(c, seg, now)
+  if (c.passive) c.host.mib.PassiveOpens++
+  establish(c, now)
+}
+
+function acknowledgeSyn(c: Connection, seg: Segment, now: number): void {
+  const { sender, ack, timers, rtt } = c
+  ack.reset(now, sender.sndUna, sender.board.inFlight)
+  sender.onAck(seqAdd(sender.iss, 1), ack)
+  const sample = ack.rtt >= 0 ? ack.rtt : c.timestamps.on ? c.timestamps.rtt(seg, now) : -1
+  if (sample >= 0) rtt.sample(sample, sender.sndUna, sender.sndNxt, c.host.sysctl.tcp_rto_min_us)
+  else rtt.useFallback()
+  rtt.backoff = 0
+  timers.rexmit = OFF
+  c.synDue = false
+  c.lastAckTs = now
+}
+
+function establish(c: Connection, now: number): void {
+  c.setState(State.ESTABLISHED, now)
+  c.startTransfer(now)
+  if (c.keepalive.on) c.timers.keepalive = now + c.keepalive.timeUs(c.host.sysctl)
+  c.post(Event.Connected)
+  // CLOSE was called before the handshake was done.
+  if (c.sender.finQueued) c.setState(State.FIN_WAIT1, now)
+}
+
+function isOurEcho(c: Connection, seg: Segment, now: number): boolean {
+  const first = c.timestamps.value(c.sender.board.at(c.sender.board.head).firstXmitTs)
+  return !seqLt(seg.tsEcr, first) && !seqGt(seg.tsEcr, c.timestamps.value(now))
+}
+
+/** The SYN or SYN-ACK timer expired (linux: tcp_write_timeout, tcp_syn_retries and tcp_synack_retries). */
+export function synTimeout(c: Connection, now: number): void {
+  const { sysctl, mib } = c.host
+  const passive = c.state === State.SYN_RECV
+  const most = passive ? sysctl.tcp_synack_retries : sysctl.tcp_syn_retries + sysctl.tcp_syn_linear_timeouts
+  if (c.synRetries >= most) {
+    if (!passive) mib.TCPAbortOnTimeout++
+    finish(c, CloseReason.ConnectTimedOut, now)
+    return
+  }
+  c.synRetries++
+  mib.TCPTimeouts++
+  if (passive || c.synRetries > sysctl.tcp_syn_linear_timeouts) c.rtt.backoff++
+  c.synDue = true
+  c.timers.rexmit = now + c.rto
+}
+
+/** Fills `out` with our SYN or SYN-ACK, ports left out (linux: tcp_syn_options, tcp_synack_options). */
+export function fillSyn(c: Connection, out: Segment, now: number): void {
+  const { sysctl } = c.host
+  const answer = c.state === State.SYN_RECV
+  out.seq = c.sender.iss
+  out.flags = Flag.SYN | (answer ? Flag.ACK : 0)
+  out.ack = answer ? c.receiver.rcvNxt : (0 as Seq)
+  out.wnd = c.receiver.window.advertiseUnscaled(answer ? c.receiver.rcvNxt : (0 as Seq))
+  out.mss = c.advertisedMss
+  // An answer offers only what was asked for.
+  out.sackPermitted = answer ? c.sackOk : sysctl.tcp_sack === 1
+  if (answer ? c.timestamps.on : sysctl.tcp_timestamps !== 0) {
+    out.hasTimestamps = true
+    out.tsVal = c.timestamps.value(now)
+    out.tsEcr = answer ? c.timestamps.recent : (0 as Seq)
+  }
+  if (answer ? c.windowScaling : sysctl.tcp_window_scaling === 1) out.wscale = c.offeredShift
+  out.checksumOffload = answer ? c.checksumOffload : c.offersChecksumOffload
+}

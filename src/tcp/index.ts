@@ -1,0 +1,7 @@
+export { Connection, type ConnectionOptions } from './connection.ts'
+export type { SegmentSink, TcpHost, TcpMib, TcpSysctl } from './host.ts'
+export type { TcpInfo } from './info.ts'
+export { resetFor } from './reset.ts'
+export { CaState, CloseReason, Event, State, stateName } from './state.ts'
+export { type TimeWaitRecord, TimeWaitVerdict, timeWaitAck, timeWaitArrives, timeWaitRecord } from './time-wait.ts'
+export { retriesTimeUs } from './timeout.ts'

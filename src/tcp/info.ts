@@ -1,0 +1,112 @@
+import { seqDiff } from '../wire/index.ts'
+import type { Connection } from './connection.ts'
+import { stateName } from './state.ts'
+
+/** linux: TCPI_OPT_*. */
+const OPT_TIMESTAMPS = 1
+const OPT_SACK = 2
+const OPT_WSCALE = 4
+
+/** Linux's `tcp_info` by its field names without `tcpi_`, in its units: times in µs, `last_*` in ms, windows in segments, the rest in bytes. */
+export interface TcpInfo {
+  state: number
+  ca_state: number
+  retransmits: number
+  probes: number
+  backoff: number
+  options: number
+  snd_wscale: number
+  rcv_wscale: number
+  rto: number
+  ato: number
+  snd_mss: number
+  rcv_mss: number
+  unacked: number
+  sacked: number
+  lost: number
+  retrans: number
+  last_data_sent: number
+  last_data_recv: number
+  last_ack_recv: number
+  pmtu: number
+  rtt: number
+  rttvar: number
+  /** Segments; 2147483647 before the first loss. */
+  snd_ssthresh: number
+  /** Segments. */
+  snd_cwnd: number
+  advmss: number
+  reordering: number
+  rcv_rtt: number
+  rcv_space: number
+  total_retrans: number
+  bytes_acked: number
+  bytes_received: number
+  bytes_sent: number
+  bytes_retrans: number
+  segs_out: number
+  segs_in: number
+  data_segs_out: number
+  data_segs_in: number
+  notsent_bytes: number
+  /** µs; 0 before the first sample. */
+  min_rtt: number
+  snd_wnd: number
+  rcv_wnd: number
+  /** Beyond Linux: the state's name, and what the congestion controller has to say. */
+  state_name: string
+  cc: Record<string, number | string | boolean>
+}
+
+const INFINITE_SSTHRESH = 0x7fffffff
+
+export function tcpInfo(c: Connection, now: number): TcpInfo {
+  const { sender, receiver, rtt, cc, recovery, ackPolicy } = c
+  const { board, mss } = sender
+  const sinceMs = (us: number): number => (us < 0 ? 0 : Math.floor((now - us) / 1000))
+  return {
+    state: c.state,
+    ca_state: recovery.caState,
+    retransmits: recovery.retransmits,
+    probes: c.persist.probesOut + c.keepalive.probesOut,
+    backoff: Math.max(rtt.backoff, c.persist.backoff),
+    options: (c.timestamps.on ? OPT_TIMESTAMPS : 0) | (c.sackOk ? OPT_SACK : 0) | (c.windowScaling ? OPT_WSCALE : 0),
+    snd_wscale: sender.sndWindShift,
+    rcv_wscale: receiver.window.shift,
+    rto: c.rto,
+    ato: ackPolicy.ato,
+    snd_mss: mss,
+    rcv_mss: receiver.rcvMss,
+    unacked: board.packetsOutSegs,
+    sacked: board.sackedOutSegs,
+    lost: board.lostOutSegs,
+    retrans: board.retransOutSegs,
+    last_data_sent: sinceMs(sender.lastSentTs),
+    last_data_recv: sinceMs(ackPolicy.lastDataTs),
+    last_ack_recv: sinceMs(c.lastAckTs),
+    pmtu: c.maxSegment + (c.family === 'IPv4' ? 20 : 40) + 8 + 4,
+    rtt: Math.round(rtt.srtt),
+    rttvar: Math.round(rtt.rttvar),
+    snd_ssthresh: cc.ssthresh === Number.POSITIVE_INFINITY ? INFINITE_SSTHRESH : Math.floor(cc.ssthresh / mss),
+    snd_cwnd: Math.floor(cc.cwnd / mss),
+    advmss: c.advertisedMss,
+    reordering: recovery.context.reordering,
+    rcv_rtt: Math.round(receiver.window.rcvRtt),
+    rcv_space: receiver.window.capacity,
+    total_retrans: sender.totalRetrans,
+    bytes_acked: sender.bytesAcked,
+    bytes_received: receiver.bytesReceived,
+    bytes_sent: sender.bytesSent + sender.bytesRetrans,
+    bytes_retrans: sender.bytesRetrans,
+    segs_out: c.segsOut,
+    segs_in: c.segsIn,
+    data_segs_out: c.dataSegsOut,
+    data_segs_in: c.dataSegsIn,
+    notsent_bytes: sender.notSent,
+    min_rtt: rtt.minRtt === Number.POSITIVE_INFINITY ? 0 : rtt.minRtt,
+    snd_wnd: sender.sndWnd,
+    rcv_wnd: Math.max(0, seqDiff(receiver.window.rcvAcc, receiver.rcvNxt)),
+    state_name: stateName(c.state),
+    cc: { name: cc.name, ...cc.info?.() },
+  }
+}

@@ -1,0 +1,124 @@
+import { type Seq, seqDiff, seqGeq, seqGt, seqLeq, seqLt } from '../wire/index.ts'
+
+/** Out-of-order pieces kept at most: each costs a record, however few bytes it holds. */
+const MAX_PIECES = 4096
+/** SACK blocks that fit an option (rfc2018#3). */
+const MAX_BLOCKS = 4
+
+interface Piece {
+  seq: Seq
+  end: Seq
+  data: Buffer
+}
+
+/** A contiguous range received above RCV.NXT. */
+export interface Block {
+  start: Seq
+  end: Seq
+}
+
+/** What `insert` did with a piece. */
+export const Insert = { Queued: 0, Duplicate: 1, Dropped: 2 } as const
+export type Insert = (typeof Insert)[keyof typeof Insert]
+
+/**
+ * Data above RCV.NXT that waits for the gap below it to fill (rfc9293#3.10.7.4 SHLD-31). Pieces are sorted and do not overlap; what comes
+ * first stays, for the sender may have promised something else in a copy, and the receiver must not change its mind.
+ */
+export class Reassembly {
+  #pieces: Piece[] = []
+  /** Contiguous ranges, the most recently changed first (rfc2018#4). */
+  readonly blocks: Block[] = []
+  /** Bytes held. */
+  length = 0
+
+  get isEmpty(): boolean {
+    return this.#pieces.length === 0
+  }
+
+  /** Number of pieces, for bounds and tests. */
+  get count(): number {
+    return this.#pieces.length
+  }
+
+  /** Takes `data` at `[seq, end)`, all of it above RCV.NXT and inside the window. `data` becomes the queue's own. */
+  insert(seq: Seq, end: Seq, data: Buffer): Insert {
+    const pieces = this.#pieces
+    if (pieces.length >= MAX_PIECES) return Insert.Dropped
+    // Most pieces come behind the last: the scan begins there.
+    let index = pieces.length
+    while (index > 0 && seqGt((pieces[index - 1] as Piece).seq, seq)) index--
+    // The piece before may cover the beginning, those behind the rest.
+    const before = pieces[index - 1]
+    let from = seq
+    if (before !== undefined && seqGt(before.end, from)) from = before.end
+    let added = 0
+    while (seqLt(from, end)) {
+      const next = pieces[index]
+      const to = next !== undefined && seqLt(next.seq, end) ? next.seq : end
+      if (seqLt(from, to)) {
+        pieces.splice(index, 0, { seq: from, end: to, data: data.subarray(seqDiff(from, seq), seqDiff(to, seq)) })
+        added += seqDiff(to, from)
+        index++
+      }
+      if (next === undefined || to === end) break
+      from = next.end
+      index++
+    }
+    if (added === 0) {
+      this.#touch(seq, end)
+      return Insert.Duplicate
+    }
+    this.length += added
+    this.#addBlock(seq, end)
+    return Insert.Queued
+  }
+
+  /** Takes off the piece that begins at or before `rcvNxt`, cut to begin there; null where a gap remains. */
+  take(rcvNxt: Seq): Buffer | null {
+    for (;;) {
+      const piece = this.#pieces[0]
+      if (piece === undefined || seqGt(piece.seq, rcvNxt)) return null
+      this.#pieces.shift()
+      this.length -= seqDiff(piece.end, piece.seq)
+      if (seqLeq(piece.end, rcvNxt)) continue
+      return piece.data.subarray(seqDiff(rcvNxt, piece.seq))
+    }
+  }
+
+  /** RCV.NXT has moved: blocks below it are no longer worth telling. */
+  advance(rcvNxt: Seq): void {
+    const { blocks } = this
+    for (let i = blocks.length - 1; i >= 0; i--) {
+      const block = blocks[i] as Block
+      if (seqLeq(block.end, rcvNxt)) blocks.splice(i, 1)
+      else if (seqLt(block.start, rcvNxt)) block.start = rcvNxt
+    }
+  }
+
+  clear(): void {
+    this.#pieces = []
+    this.blocks.length = 0
+    this.length = 0
+  }
+
+  #touch(seq: Seq, end: Seq): void {
+    const index = this.blocks.findIndex((block) => seqLeq(block.start, seq) && seqGeq(block.end, end))
+    if (index > 0) this.blocks.unshift(...this.blocks.splice(index, 1))
+  }
+
+  /** Merges `[start, end)` with the blocks that it meets; the result is the newest. */
+  #addBlock(start: Seq, end: Seq): void {
+    const { blocks } = this
+    for (let i = blocks.length - 1; i >= 0; i--) {
+      const block = blocks[i] as Block
+      if (seqGt(block.start, end) || seqLt(block.end, start)) continue
+      if (seqLt(block.start, start)) start = block.start
+      if (seqGt(block.end, end)) end = block.end
+      blocks.splice(i, 1)
+    }
+    blocks.unshift({ start, end })
+    // Only so many fit an ACK; the oldest has been told at least three times (rfc2018#4).
+    if (blocks.length > MAX_BLOCKS) blocks.length = MAX_BLOCKS
+  }
+}

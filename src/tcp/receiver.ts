@@ -1,0 +1,170 @@
+import { type Seq, seqAdd, seqDiff, seqLeq, seqLt } from '../wire/index.ts'
+import { Insert, Reassembly } from './reassembly.ts'
+import { ReceiveWindow } from './window.ts'
+
+/** Pieces are handed on as they came from here on; smaller ones are gathered up to this size. */
+const GATHER = 65_536
+/** A piece that holds less than this share of the memory under it is copied, so that it does not keep the rest alive. */
+const MIN_SHARE = 0.25
+
+/** linux: TCP_MIN_MSS less options and a bit; smaller segments say nothing of the peer's segment size. */
+const MIN_RCV_MSS = 536
+
+/** What became of a segment's data. */
+export const Received = {
+  /** It carried nothing that was not there already. */
+  Nothing: 0,
+  /** In sequence, RCV.NXT moved. */
+  InOrder: 1,
+  /** In sequence, and a gap closed behind it. */
+  FilledGap: 2,
+  OutOfOrder: 3,
+  Duplicate: 4,
+  Dropped: 5,
+} as const
+export type Received = (typeof Received)[keyof typeof Received]
+
+/** The receiving half: what came, in order and not, and how much more may come. */
+export class Receiver {
+  irs: Seq = 0 as Seq
+  rcvNxt: Seq = 0 as Seq
+  /** RCV.NXT when the last ACK was sent (linux: rcv_wup). */
+  rcvWup: Seq = 0 as Seq
+  readonly window: ReceiveWindow
+  readonly reassembly: Reassembly = new Reassembly()
+  /** The application wants no more: what comes is acknowledged and thrown away. */
+  discard = false
+  /** Largest payload seen lately, an estimate of the peer's segment size (linux: rcv_mss). */
+  rcvMss: number = MIN_RCV_MSS
+  /** Bytes in order that the application has not taken. */
+  unread = 0
+  /** Bytes in order received in all. */
+  bytesReceived = 0
+  /** The peer's FIN was reached: RCV.NXT lies behind it. */
+  finished = false
+  #lastLength = 0
+  #queue: Buffer[] = []
+  /** Where the peer's FIN lies, once it was seen. */
+  #finSeq: Seq | null = null
+
+  constructor(rcvBuf: number) {
+    this.window = new ReceiveWindow(rcvBuf)
+  }
+
+  /** The peer's initial sequence number is known. */
+  start(irs: Seq): void {
+    this.irs = irs
+    this.rcvNxt = seqAdd(irs, 1)
+    this.rcvWup = this.rcvNxt
+    this.window.start(this.rcvNxt)
+  }
+
+  get rcvWnd(): number {
+    return this.window.current(this.rcvNxt)
+  }
+
+  /** Bytes in order that no ACK has told of. */
+  get ackPending(): number {
+    return seqDiff(this.rcvNxt, this.rcvWup)
+  }
+
+  /** Bytes the application has taken. */
+  get taken(): number {
+    return this.bytesReceived - this.unread
+  }
+
+  /**
+   * Takes the data `buffer[start … end)` at `seq`, of which at least a part lies in the window, and the FIN behind it. The buffer is
+   * borrowed until return, and never written again: pieces of it are kept.
+   */
+  receive(seq: Seq, buffer: Buffer, start: number, end: number, fin: boolean): Received {
+    let length = end - start
+    // linux: tcp_measure_rcv_mss; a smaller size counts once it has come twice.
+    if (length >= this.rcvMss || (length === this.#lastLength && length >= MIN_RCV_MSS)) this.rcvMss = length
+    this.#lastLength = length
+    const segEnd = seqAdd(seq, length)
+    if (fin && this.#finSeq === null && seqLeq(segEnd, this.window.rcvAcc)) this.#finSeq = segEnd
+
+    // Cut to the window: what lies before was received already, what lies behind was not allowed.
+    const before = seqDiff(this.rcvNxt, seq)
+    if (before > 0) {
+      start += Math.min(before, length)
+      length = end - start
+      seq = this.rcvNxt
+    }
+    const beyond = seqDiff(seqAdd(seq, length), this.window.rcvAcc)
+    if (beyond > 0) {
+      end -= Math.min(beyond, length)
+      length = end - start
+    }
+    if (length === 0) return this.#reachFin() ? Received.InOrder : Received.Nothing
+
+    if (seq !== this.rcvNxt) {
+      if (this.discard) return Received.Dropped
+      const kept = this.reassembly.insert(seq, seqAdd(seq, length), keep(buffer, start, end))
+      return kept === Insert.Queued ? Received.OutOfOrder : kept === Insert.Duplicate ? Received.Duplicate : Received.Dropped
+    }
+    this.#accept(keep(buffer, start, end))
+    let filled = false
+    if (!this.reassembly.isEmpty) {
+      for (let piece = this.reassembly.take(this.rcvNxt); piece !== null; piece = this.reassembly.take(this.rcvNxt)) {
+        this.#accept(piece)
+        filled = true
+      }
+      this.reassembly.advance(this.rcvNxt)
+      filled ||= this.reassembly.isEmpty
+    }
+    this.#reachFin()
+    return filled ? Received.FilledGap : Received.InOrder
+  }
+
+  /** The next data for the application, its own from now on; null when there is none. Small pieces come gathered. */
+  take(): Buffer | null {
+    const queue = this.#queue
+    const first = queue[0]
+    if (first === undefined) return null
+    if (queue.length === 1) {
+      this.#queue = []
+      this.unread = 0
+      return first
+    }
+    let count = 1
+    let length = first.length
+    while (count < queue.length && length + (queue[count] as Buffer).length <= GATHER) {
+      length += (queue[count] as Buffer).length
+      count++
+    }
+    const taken = queue.splice(0, count)
+    this.unread -= length
+    return count === 1 ? first : Buffer.concat(taken, length)
+  }
+
+  /** Throws away what the application will never take. */
+  clear(): void {
+    this.#queue = []
+    this.unread = 0
+    this.reassembly.clear()
+  }
+
+  #accept(piece: Buffer): void {
+    this.rcvNxt = seqAdd(this.rcvNxt, piece.length)
+    this.bytesReceived += piece.length
+    if (this.discard) return
+    this.unread += piece.length
+    this.#queue.push(piece)
+  }
+
+  #reachFin(): boolean {
+    if (this.finished || this.#finSeq === null || this.#finSeq !== this.rcvNxt) return false
+    this.finished = true
+    this.rcvNxt = seqAdd(this.rcvNxt, 1)
+    if (seqLt(this.window.rcvAcc, this.rcvNxt)) this.window.rcvAcc = this.rcvNxt
+    this.reassembly.clear()
+    return true
+  }
+}
+
+function keep(buffer: Buffer, start: number, end: number): Buffer {
+  const piece = buffer.subarray(start, end)
+  return piece.length < buffer.buffer.byteLength * MIN_SHARE ? Buffer.from(piece) : piece
+}

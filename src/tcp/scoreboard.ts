@@ -1,0 +1,335 @@
+import { type Seq, seqDiff, seqLeq, seqLt } from '../wire/index.ts'
+
+/** What became of a segment sent, as bits of `SentSegment.state` (linux: TCPCB_*). */
+export const Sent = {
+  /** Selectively acknowledged. */
+  Sacked: 1,
+  /** Believed lost. */
+  Lost: 2,
+  /** A retransmission of it is in flight. */
+  Retrans: 4,
+  /** It was retransmitted at least once: Karn's rule forbids to time it. */
+  EverRetrans: 8,
+} as const
+
+/** One segment in flight. Records are made once and used again: a reference is good until the segment is acknowledged. */
+export class SentSegment {
+  seq: Seq = 0 as Seq
+  /** Sequence number behind the segment; `end - seq` counts SYN and FIN. */
+  end: Seq = 0 as Seq
+  state = 0
+  /** SYN or FIN, of `Flag`. */
+  flags = 0
+  /** When it was sent last, µs. */
+  xmitTs = 0
+  /** When it was sent first. */
+  firstXmitTs = 0
+  /** Times it was retransmitted. */
+  retransmissions = 0
+  /** State of the rate sample when it was sent last (draft-cheng-iccrg-delivery-rate-estimation#3.1). */
+  delivered = 0
+  deliveredTs = 0
+  firstSentTs = 0
+  appLimited = false
+
+  get length(): number {
+    return seqDiff(this.end, this.seq)
+  }
+}
+
+const INITIAL_CAPACITY = 8
+
+/**
+ * The segments between SND.UNA and SND.NXT, in sequence order, and the counts that Linux keeps of them. Counts are kept where
+ * marks are set, never recounted.
+ *
+ *     inFlight = packetsOut − sackedOut − lostOut + retransOut
+ *
+ * Positions count segments since the connection began, so that one stays good while the head moves on.
+ */
+export class Scoreboard {
+  /** A ring whose size is a power of two; empty until the first segment. */
+  #ring: SentSegment[] = []
+  /** Position of the oldest segment. */
+  head = 0
+  /** Position behind the newest. */
+  tail = 0
+  /** No segment before this position is lost and waiting for its retransmission. */
+  #firstLost = 0
+
+  /** SACK was not negotiated: `sackedOut` is inferred from duplicate ACKs and no record bears the mark. */
+  reno = true
+
+  packetsOut = 0
+  sackedOut = 0
+  lostOut = 0
+  retransOut = 0
+  packetsOutSegs = 0
+  sackedOutSegs = 0
+  lostOutSegs = 0
+  retransOutSegs = 0
+
+  /** Bytes believed to be in the network: `pipe` of rfc6675#4, tcp_packets_in_flight() of Linux. */
+  get inFlight(): number {
+    return this.packetsOut - this.sackedOut - this.lostOut + this.retransOut
+  }
+
+  get inFlightSegs(): number {
+    return this.packetsOutSegs - this.sackedOutSegs - this.lostOutSegs + this.retransOutSegs
+  }
+
+  get isEmpty(): boolean {
+    return this.head === this.tail
+  }
+
+  at(position: number): SentSegment {
+    return this.#ring[position & (this.#ring.length - 1)] as SentSegment
+  }
+
+  /** Adds a segment sent for the first time. */
+  push(seq: Seq, end: Seq, flags: number, now: number): SentSegment {
+    if (this.tail - this.head === this.#ring.length) this.#grow()
+    const segment = this.at(this.tail)
+    this.tail++
+    segment.seq = seq
+    segment.end = end
+    segment.state = 0
+    segment.flags = flags
+    segment.xmitTs = now
+    segment.firstXmitTs = now
+    segment.retransmissions = 0
+    this.packetsOut += seqDiff(end, seq)
+    this.packetsOutSegs++
+    return segment
+  }
+
+  /** Takes the oldest segment off, acknowledged in full. */
+  pop(): void {
+    const segment = this.at(this.head)
+    const length = segment.length
+    this.#uncount(segment, length, 1)
+    this.packetsOut -= length
+    this.packetsOutSegs--
+    this.head++
+    if (this.#firstLost < this.head) this.#firstLost = this.head
+    if (this.head === this.tail && this.#ring.length > 1024) this.#ring = []
+  }
+
+  /** The oldest segment is acknowledged up to `una`: what remains keeps its marks. */
+  trimHead(una: Seq): void {
+    const segment = this.at(this.head)
+    const bytes = seqDiff(una, segment.seq)
+    this.#uncount(segment, bytes, 0)
+    this.packetsOut -= bytes
+    segment.seq = una
+  }
+
+  markLost(position: number): boolean {
+    const segment = this.at(position)
+    if ((segment.state & (Sent.Lost | Sent.Sacked)) !== 0) return false
+    segment.state |= Sent.Lost
+    this.lostOut += segment.length
+    this.lostOutSegs++
+    if (position < this.#firstLost) this.#firstLost = position
+    return true
+  }
+
+  markSacked(position: number): boolean {
+    const segment = this.at(position)
+    if ((segment.state & Sent.Sacked) !== 0) return false
+    this.#uncount(segment, segment.length, 1)
+    segment.state = (segment.state & Sent.EverRetrans) | Sent.Sacked
+    this.sackedOut += segment.length
+    this.sackedOutSegs++
+    return true
+  }
+
+  /** The segment was sent again. */
+  markRetransmitted(position: number, now: number): void {
+    const segment = this.at(position)
+    if ((segment.state & Sent.Retrans) === 0) {
+      this.retransOut += segment.length
+      this.retransOutSegs++
+    }
+    segment.state |= Sent.Retrans | Sent.EverRetrans
+    segment.xmitTs = now
+    segment.retransmissions++
+  }
+
+  /** A retransmission is believed lost too: it waits for another. */
+  clearRetransmitted(position: number): void {
+    const segment = this.at(position)
+    if ((segment.state & Sent.Retrans) === 0) return
+    segment.state &= ~Sent.Retrans
+    this.retransOut -= segment.length
+    this.retransOutSegs--
+    if (position < this.#firstLost) this.#firstLost = position
+  }
+
+  /** Everything not selectively acknowledged is lost, and no retransmission is in flight (rfc5681#3.1, linux: tcp_timeout_mark_lost). */
+  markAllLost(): void {
+    this.resetRenoSacks()
+    for (let position = this.head; position < this.tail; position++) {
+      this.clearRetransmitted(position)
+      this.markLost(position)
+    }
+    this.#firstLost = this.head
+  }
+
+  /** Nothing is lost after all. */
+  clearLost(): void {
+    for (let position = this.head; position < this.tail; position++) {
+      const segment = this.at(position)
+      if ((segment.state & Sent.Lost) !== 0) {
+        segment.state &= ~Sent.Lost
+        this.lostOut -= segment.length
+        this.lostOutSegs--
+      }
+    }
+  }
+
+  /** Position of the next segment that is lost and not yet sent again, or −1. */
+  nextLost(): number {
+    if (this.lostOutSegs === 0) return -1
+    for (let position = Math.max(this.#firstLost, this.head); position < this.tail; position++) {
+      const state = this.at(position).state
+      if ((state & (Sent.Lost | Sent.Retrans)) === Sent.Lost) {
+        this.#firstLost = position
+        return position
+      }
+    }
+    this.#firstLost = this.tail
+    return -1
+  }
+
+  /**
+   * Cuts a segment in two at `length` bytes, when the segment size has fallen since it was sent. Both halves keep the marks.
+   */
+  split(position: number, length: number): void {
+    if (this.tail - this.head === this.#ring.length) this.#grow()
+    const mask = this.#ring.length - 1
+    // The spare record behind the tail becomes the second half.
+    const spare = this.#ring[this.tail & mask] as SentSegment
+    for (let p = this.tail; p > position + 1; p--) this.#ring[p & mask] = this.#ring[(p - 1) & mask] as SentSegment
+    this.#ring[(position + 1) & mask] = spare
+    this.tail++
+    const first = this.at(position)
+    const cut = ((first.seq + length) | 0) as Seq
+    spare.seq = cut
+    spare.end = first.end
+    spare.state = first.state
+    spare.flags = first.flags
+    spare.xmitTs = first.xmitTs
+    spare.firstXmitTs = first.firstXmitTs
+    spare.retransmissions = first.retransmissions
+    spare.delivered = first.delivered
+    spare.deliveredTs = first.deliveredTs
+    spare.firstSentTs = first.firstSentTs
+    spare.appLimited = first.appLimited
+    first.end = cut
+    first.flags = 0
+    this.packetsOutSegs++
+    if ((first.state & Sent.Sacked) !== 0) this.sackedOutSegs++
+    if ((first.state & Sent.Lost) !== 0) this.lostOutSegs++
+    if ((first.state & Sent.Retrans) !== 0) this.retransOutSegs++
+    if (this.#firstLost > position) this.#firstLost = position
+  }
+
+  /**
+   * Without SACK each duplicate ACK tells that one segment arrived, not which (rfc5681#3.2; linux: tcp_add_reno_sack). Never more than
+   * are outstanding beside the one that is missing.
+   */
+  addRenoSacks(count: number, mss: number): void {
+    const most = Math.max(this.packetsOutSegs - Math.max(1, this.lostOutSegs), 0)
+    this.sackedOutSegs = Math.min(this.sackedOutSegs + count, most)
+    this.sackedOut = Math.min(this.sackedOutSegs * mss, Math.max(this.packetsOut - Math.max(this.lostOut, 1), 0))
+  }
+
+  /** A new acknowledgement covers `segments` of them (linux: tcp_remove_reno_sacks): all but the one that filled the hole had been counted. */
+  removeRenoSacks(segments: number, mss: number): void {
+    if (segments > 1) this.sackedOutSegs = Math.max(this.sackedOutSegs - (segments - 1), 0)
+    this.addRenoSacks(0, mss)
+  }
+
+  resetRenoSacks(): void {
+    if (!this.reno) return
+    this.sackedOut = 0
+    this.sackedOutSegs = 0
+  }
+
+  /** Drops everything: the connection is gone. */
+  clear(): void {
+    this.#ring = []
+    this.head = this.tail
+    this.#firstLost = this.tail
+    this.packetsOut = this.sackedOut = this.lostOut = this.retransOut = 0
+    this.packetsOutSegs = this.sackedOutSegs = this.lostOutSegs = this.retransOutSegs = 0
+  }
+
+  /** Compares the counts with the marks, for the tests: null, or what differs. */
+  recount(): string | null {
+    let [out, sacked, lost, retrans, outSegs, sackedSegs, lostSegs, retransSegs] = [0, 0, 0, 0, 0, 0, 0, 0]
+    let previous: SentSegment | null = null
+    for (let position = this.head; position < this.tail; position++) {
+      const segment = this.at(position)
+      if (!seqLt(segment.seq, segment.end)) return `segment ${position} is empty`
+      if (previous !== null && previous.end !== segment.seq) return `a gap before segment ${position}`
+      if ((segment.state & Sent.Sacked) !== 0 && (segment.state & (Sent.Lost | Sent.Retrans)) !== 0)
+        return `segment ${position} is sacked and lost or retransmitted`
+      out += segment.length
+      outSegs++
+      if ((segment.state & Sent.Sacked) !== 0) {
+        sacked += segment.length
+        sackedSegs++
+      }
+      if ((segment.state & Sent.Lost) !== 0) {
+        lost += segment.length
+        lostSegs++
+      }
+      if ((segment.state & Sent.Retrans) !== 0) {
+        retrans += segment.length
+        retransSegs++
+      }
+      previous = segment
+    }
+    const counted = [out, outSegs, lost, lostSegs, retrans, retransSegs]
+    const kept = [this.packetsOut, this.packetsOutSegs, this.lostOut, this.lostOutSegs, this.retransOut, this.retransOutSegs]
+    if (!this.reno) {
+      counted.push(sacked, sackedSegs)
+      kept.push(this.sackedOut, this.sackedOutSegs)
+    }
+    return counted.every((n, i) => n === kept[i]) ? null : `counted ${counted.join()} but kept ${kept.join()}`
+  }
+
+  /** Whether every byte from `una` to `nxt` is covered, for the tests. */
+  covers(una: Seq, nxt: Seq): boolean {
+    if (this.isEmpty) return una === nxt
+    return seqLeq(this.at(this.head).seq, una) && this.at(this.tail - 1).end === nxt
+  }
+
+  #uncount(segment: SentSegment, bytes: number, segments: number): void {
+    if ((segment.state & Sent.Sacked) !== 0) {
+      this.sackedOut -= bytes
+      this.sackedOutSegs -= segments
+    }
+    if ((segment.state & Sent.Lost) !== 0) {
+      this.lostOut -= bytes
+      this.lostOutSegs -= segments
+    }
+    if ((segment.state & Sent.Retrans) !== 0) {
+      this.retransOut -= bytes
+      this.retransOutSegs -= segments
+    }
+  }
+
+  #grow(): void {
+    const old = this.#ring
+    const capacity = Math.max(INITIAL_CAPACITY, old.length * 2)
+    const ring: SentSegment[] = new Array(capacity)
+    for (let i = 0; i < capacity; i++) ring[i] = new SentSegment()
+    for (let position = this.head; position < this.tail; position++) {
+      ring[position & (capacity - 1)] = old[position & (old.length - 1)] as SentSegment
+    }
+    this.#ring = ring
+  }
+}

@@ -1,0 +1,152 @@
+const MAX_BLOCK = 65_536
+const MIN_BLOCK = 1024
+/** Free blocks of the largest size kept by the process for the next queue that needs one: 4 MiB. */
+const MAX_SPARE_BLOCKS = 64
+
+const spareBlocks: Buffer[] = []
+
+interface Block {
+  readonly buffer: Buffer
+  /** Position of the block's first byte in the stream. */
+  readonly start: number
+  /** Bytes filled. */
+  used: number
+}
+
+/**
+ * What the application wrote and the peer has not acknowledged, copied once into blocks. Positions count bytes of the stream
+ * from 0; the sender maps sequence numbers onto them.
+ *
+ *      base              end
+ *       │ unacknowledged  │
+ *     ──┼─────────────────┼──▶ position
+ */
+export class SendQueue {
+  #blocks: Block[] = []
+  /** Blocks before this index are released; compacted now and then, for shifting an array costs its length. */
+  #first = 0
+  /** Where the last copy ended: sending goes forward, so the next one begins in this block or the one behind it. */
+  #cursor = 0
+  #base = 0
+  #end = 0
+
+  /** Position of the first byte kept. */
+  get base(): number {
+    return this.#base
+  }
+
+  /** Position behind the last byte. */
+  get end(): number {
+    return this.#end
+  }
+
+  get length(): number {
+    return this.#end - this.#base
+  }
+
+  /** Copies `chunk[from … to)` to the end. `chunk` is borrowed until return. */
+  append(chunk: Buffer, from: number, to: number): void {
+    while (from < to) {
+      let block = this.#blocks[this.#blocks.length - 1]
+      if (block === undefined || block.used === block.buffer.length) block = this.#addBlock(to - from)
+      const count = Math.min(to - from, block.buffer.length - block.used)
+      chunk.copy(block.buffer, block.used, from, from + count)
+      block.used += count
+      from += count
+      this.#end += count
+    }
+  }
+
+  /** Copies the bytes at `[position, position + length)`, all of which are in the queue, to `target[at …)`. */
+  copyTo(position: number, length: number, target: Buffer, at: number): void {
+    let index = this.#find(position)
+    while (length > 0) {
+      const block = this.#blocks[index] as Block
+      const offset = position - block.start
+      const count = Math.min(length, block.used - offset)
+      block.buffer.copy(target, at, offset, offset + count)
+      position += count
+      at += count
+      length -= count
+      if (length > 0) index++
+    }
+    this.#cursor = index
+  }
+
+  /** Forgets everything before `position`. */
+  release(position: number): void {
+    this.#base = position
+    while (this.#first < this.#blocks.length) {
+      const block = this.#blocks[this.#first] as Block
+      const end = block.start + block.used
+      if (end > position) break
+      // The last block is written on, unless it is full.
+      if (this.#first === this.#blocks.length - 1 && block.used < block.buffer.length) {
+        if (this.#end === position) this.#reuseLast(block)
+        break
+      }
+      this.#blocks[this.#first] = RELEASED
+      this.#first++
+      recycle(block.buffer)
+    }
+    if (this.#first > 32 && this.#first * 2 > this.#blocks.length) {
+      this.#blocks.splice(0, this.#first)
+      this.#cursor = Math.max(0, this.#cursor - this.#first)
+      this.#first = 0
+    }
+  }
+
+  /** Lets go of all memory. */
+  clear(): void {
+    for (let i = this.#first; i < this.#blocks.length; i++) recycle((this.#blocks[i] as Block).buffer)
+    this.#blocks = []
+    this.#first = 0
+    this.#cursor = 0
+    this.#base = this.#end
+  }
+
+  /** All is acknowledged: a small block begins again at its front, a large one goes back. */
+  #reuseLast(block: Block): void {
+    this.#blocks = []
+    this.#first = 0
+    this.#cursor = 0
+    if (block.buffer.length <= MIN_BLOCK) this.#blocks.push({ buffer: block.buffer, start: this.#end, used: 0 })
+    else recycle(block.buffer)
+  }
+
+  #addBlock(wanted: number): Block {
+    let size = MIN_BLOCK
+    // A connection that has filled a block is likely to fill a larger one.
+    const least = Math.max(wanted, this.length)
+    while (size < least && size < MAX_BLOCK) size *= 2
+    const buffer = (size === MAX_BLOCK ? spareBlocks.pop() : undefined) ?? Buffer.allocUnsafeSlow(size)
+    const block = { buffer, start: this.#end, used: 0 }
+    this.#blocks.push(block)
+    return block
+  }
+
+  #find(position: number): number {
+    const blocks = this.#blocks
+    let index = Math.max(this.#cursor, this.#first)
+    const block = blocks[index]
+    if (block !== undefined && position >= block.start) {
+      if (position < block.start + block.used) return index
+      const next = blocks[index + 1]
+      if (next !== undefined && position < next.start + next.used) return index + 1
+    }
+    let low = this.#first
+    let high = blocks.length - 1
+    while (low < high) {
+      index = (low + high + 1) >> 1
+      if ((blocks[index] as Block).start <= position) low = index
+      else high = index - 1
+    }
+    return low
+  }
+}
+
+const RELEASED: Block = { buffer: Buffer.alloc(0), start: -1, used: 0 }
+
+function recycle(buffer: Buffer): void {
+  if (buffer.length === MAX_BLOCK && spareBlocks.length < MAX_SPARE_BLOCKS) spareBlocks.push(buffer)
+}

@@ -1,0 +1,142 @@
+import { abort, finish } from './close.ts'
+import type { Connection } from './connection.ts'
+import { synTimeout } from './handshake.ts'
+import { CloseReason, isSynchronized, State } from './state.ts'
+import { OFF } from './timers.ts'
+
+// What happens when a deadline passes. A timer that fires for nothing any more does nothing: it is disarmed where its reason ends.
+
+/** linux: TCP_RTO_MIN, the unit in which tcp_retries2 is turned into a time. */
+const RTO_MIN_US = 200_000
+
+export function deadlinePassed(c: Connection, now: number): void {
+  const { timers } = c
+  if (now >= timers.delack) {
+    fired(c, now, 'delack')
+    timers.delack = OFF
+    c.host.mib.DelayedACKs++
+    c.ackPolicy.onTimer(c.rto, c.host.sysctl)
+  }
+  if (now >= timers.rexmit) {
+    fired(c, now, 'retransmit')
+    if (c.state === State.SYN_SENT || c.state === State.SYN_RECV) synTimeout(c, now)
+    else retransmissionTimeout(c, now)
+  }
+  if (now >= timers.persist) {
+    fired(c, now, 'persist')
+    persistTimeout(c, now)
+  }
+  if (now >= timers.keepalive) {
+    fired(c, now, 'keepalive')
+    keepaliveTimeout(c, now)
+  }
+  if (now >= timers.refusal) {
+    timers.refusal = OFF
+    if (c.refusals.isActive && isSynchronized(c.state)) c.probeDue = true
+  }
+  if (now >= timers.finWait2) {
+    fired(c, now, 'fin_wait2')
+    // linux: the orphan is forgotten without a word; what the peer still sends draws a RST.
+    finish(c, CloseReason.Normal, now)
+  }
+}
+
+function fired(c: Connection, now: number, timer: string): void {
+  const { tracer } = c.host
+  if (tracer !== null) tracer.timerFired(c.id, now, timer)
+}
+
+/** rfc6298#5.4 to #5.6, with the limits of rfc9293#3.8.3. */
+function retransmissionTimeout(c: Connection, now: number): void {
+  const { sender, timers, rtt, recovery, host, cc } = c
+  if (sender.board.isEmpty) {
+    timers.rexmit = OFF
+    return
+  }
+  if (retriesSpent(c, now)) {
+    host.mib.TCPAbortOnTimeout++
+    finish(c, CloseReason.TimedOut, now)
+    return
+  }
+  host.mib.TCPTimeouts++
+  const { tracer } = host
+  const [stateBefore, cwndBefore] = [recovery.caState, cc.cwnd]
+  recovery.onTimeout(sender.board, cc, now, sender.sndUna, sender.sndNxt, host.mib)
+  recovery.retransmits++
+  if (tracer !== null) {
+    if (recovery.caState !== stateBefore) tracer.caStateChanged(c.id, now, stateBefore, recovery.caState, recovery.reason)
+    if (cc.cwnd !== cwndBefore) tracer.cwndChanged(c.id, now, cc.cwnd, cc.ssthresh, 'timeout')
+  }
+  c.forceRetransmit = true
+  rtt.backoff++
+  timers.rexmit = now + c.rto
+}
+
+/** rfc9293#3.8.3 MUST-20: R2, as the time that `tcp_retries2` doublings from the smallest RTO take (linux: retransmits_timed_out). */
+function retriesSpent(c: Connection, now: number): boolean {
+  if (c.retransStamp < 0) return false
+  const { sysctl } = c.host
+  const retries = c.orphan ? sysctl.tcp_orphan_retries || 8 : sysctl.tcp_retries2
+  return now - c.retransStamp >= retriesTimeUs(retries, sysctl.tcp_rto_max_ms * 1000)
+}
+
+/** linux: tcp_model_timeout. */
+export function retriesTimeUs(retries: number, rtoMaxUs: number): number {
+  const linear = Math.floor(Math.log2(rtoMaxUs / RTO_MIN_US))
+  if (retries <= linear) return (2 ** (retries + 1) - 1) * RTO_MIN_US
+  return (2 ** (linear + 1) - 1) * RTO_MIN_US + (retries - linear) * rtoMaxUs
+}
+
+/** rfc9293#3.8.6.1: probe the window, for ever while the peer answers (MUST-37). */
+function persistTimeout(c: Connection, now: number): void {
+  const { timers, persist, sender, host } = c
+  timers.persist = OFF
+  if (!sender.hasUnsent || !sender.board.isEmpty) return
+  const { sysctl, mib } = host
+  const most = c.orphan ? sysctl.tcp_orphan_retries || 8 : sysctl.tcp_retries2
+  if (persist.probesOut >= most) {
+    mib.TCPAbortOnTimeout++
+    finish(c, CloseReason.TimedOut, now)
+    return
+  }
+  persist.probesOut++
+  if (persist.backoff < sysctl.tcp_retries2) persist.backoff++
+  mib.TCPWinProbe++
+  // rfc9293#3.8.6.2.1: a window too small to be worth it is used now all the same.
+  if (sender.sndWnd > 0) c.overrideDue = true
+  else c.probeDue = true
+  const rtoMax = sysctl.tcp_rto_max_ms * 1000
+  timers.persist = now + persist.interval(c.rtt.rtoBase(rtoMax), rtoMax)
+}
+
+/** rfc9293#3.8.4, linux: tcp_keepalive_timer. */
+function keepaliveTimeout(c: Connection, now: number): void {
+  const { timers, keepalive, sender, host } = c
+  const { sysctl, mib } = host
+  if (!keepalive.on || !isSynchronized(c.state)) {
+    timers.keepalive = OFF
+    return
+  }
+  const time = keepalive.timeUs(sysctl)
+  // MUST-26: only when nothing is outstanding; the other timers watch otherwise.
+  if (!sender.board.isEmpty || sender.hasUnsent) {
+    timers.keepalive = now + time
+    return
+  }
+  const idle = now - c.lastHeard
+  if (idle < time && keepalive.probesOut === 0) {
+    timers.keepalive = c.lastHeard + time
+    return
+  }
+  // MUST-29: one unanswered probe says nothing.
+  if (keepalive.probesOut >= keepalive.maxProbes(sysctl)) {
+    mib.TCPAbortOnTimeout++
+    abort(c, now)
+    c.closeReason = CloseReason.TimedOut
+    return
+  }
+  keepalive.probesOut++
+  mib.TCPKeepAlive++
+  c.probeDue = true
+  timers.keepalive = now + keepalive.intvlUs(sysctl)
+}

@@ -1,0 +1,272 @@
+import { encodeHeader, Flag, optionsLength, type Segment, type Seq, seqAdd, seqDiff, seqLt, writeChecksum } from '../wire/index.ts'
+import type { Connection } from './connection.ts'
+import { fillSyn } from './handshake.ts'
+import type { SegmentSink } from './host.ts'
+import { Next } from './sender.ts'
+import { isSynchronized, maySendQueued, State } from './state.ts'
+import { OFF } from './timers.ts'
+
+// What leaves, in this order: a reset, the SYN, duplicate ACKs, retransmissions, new data, probes, the ACK. Every function writes one segment
+// at most and returns whether it did, so that the owner's pull decides how many leave in a turn.
+
+export function fill(c: Connection, sink: SegmentSink, now: number): boolean {
+  c.blocked = false
+  if (c.resetReplySeq !== null) return sendResetReply(c, sink, now)
+  if (c.resetDue) return sendReset(c, sink, now)
+  if (c.state === State.SYN_SENT || c.state === State.SYN_RECV) return c.synDue && sendSyn(c, sink, now)
+  if (!isSynchronized(c.state)) return false
+
+  if (c.ackPolicy.duplicates > 0) {
+    c.ackPolicy.duplicates--
+    return sendBare(c, sink, c.sender.sndNxt, now)
+  }
+  if (maySendQueued(c.state)) {
+    if (retransmit(c, sink, now) || sendNew(c, sink, now)) return true
+    if (c.blocked) return false
+    watchWindow(c, now)
+  }
+  if (c.probeDue) {
+    c.probeDue = false
+    // linux: tcp_xmit_probe_skb; a sequence number already acknowledged makes the peer answer.
+    return sendBare(c, sink, seqAdd(c.sender.sndUna, -1), now)
+  }
+  if (c.ackPolicy.now) return sendBare(c, sink, c.sender.sndNxt, now)
+  if (c.ackPolicy.scheduled && c.timers.delack === OFF) {
+    c.timers.delack = c.ackPolicy.deadline(now, c.rtt.srtt, c.host.sysctl)
+  }
+  return false
+}
+
+/** The largest payload a segment may have now: SACK blocks take their room (linux: tcp_current_mss, tcp_bound_to_half_wnd). */
+function segmentLimit(c: Connection): number {
+  const { sender, receiver } = c
+  let limit = sender.mss
+  if (c.sackOk && receiver.reassembly.blocks.length > 0) limit -= 4 + 8 * Math.min(receiver.reassembly.blocks.length, c.timestamps.on ? 3 : 4)
+  // Two segments to a window at least, or the ACK clock stops between them.
+  const half = sender.maxWindow >> 1
+  if (sender.maxWindow > 536 && limit > half) limit = half
+  return Math.max(limit, 1)
+}
+
+function retransmit(c: Connection, sink: SegmentSink, now: number): boolean {
+  const { sender, cc, host } = c
+  const { board } = sender
+  const position = board.nextLost()
+  if (position < 0) return false
+  const segment = board.at(position)
+  const limit = segmentLimit(c)
+  const { inFlight } = board
+  if (!c.forceRetransmit && inFlight > 0 && inFlight + Math.min(segment.length, limit) > cc.cwnd) return false
+  // rfc9293#3.8.6 SHLD-16: what lies beyond a shrunken window waits; the oldest segment serves as the probe.
+  if (position !== board.head && !seqLt(segment.seq, seqAdd(sender.sndUna, sender.sndWnd))) return false
+
+  const fin = (segment.flags & Flag.FIN) !== 0
+  const length = segment.length - (fin ? 1 : 0)
+  if (length > limit) board.split(position, limit)
+  const sent = board.at(position)
+  const withFin = (sent.flags & Flag.FIN) !== 0
+  const payload = sent.length - (withFin ? 1 : 0)
+  const flags = Flag.ACK | (withFin ? Flag.FIN : 0) | (payload > 0 && sent.end === sender.sndNxt ? Flag.PSH : 0)
+  if (!send(c, sink, sent.seq, flags, payload, true, now)) return false
+  board.markRetransmitted(position, now)
+  c.forceRetransmit = false
+  if (c.retransStamp < 0) c.retransStamp = now
+  sender.totalRetrans++
+  sender.bytesRetrans += payload
+  host.mib.RetransSegs++
+  if (c.recovery.isReducing) {
+    host.mib.TCPFastRetrans++
+    c.recovery.reduction.onSent(payload)
+  } else {
+    host.mib.TCPSlowStartRetrans++
+  }
+  // linux: a retransmission of the oldest segment restarts the timer.
+  if (position === board.head || c.timers.rexmit === OFF) c.timers.rexmit = now + c.rto
+  return true
+}
+
+function sendNew(c: Connection, sink: SegmentSink, now: number): boolean {
+  const { sender, cc, host } = c
+  if (!sender.hasUnsent) return false
+  if (sender.board.isEmpty) restartAfterIdle(c, now)
+  const limit = segmentLimit(c)
+  const next = sender.next(cc.cwnd, limit, c.overrideDue)
+  if (next !== Next.New) {
+    if (next === Next.CwndLimited) sender.validateCwnd(true)
+    return false
+  }
+  const { length, fin } = sender
+  const last = length === sender.notSent
+  // rfc9293#3.9.1.2 MUST-61: the last segment queued carries PSH.
+  const flags = Flag.ACK | (fin ? Flag.FIN : 0) | (last && length > 0 ? Flag.PSH : 0)
+  const seq = sender.sndNxt
+  if (!send(c, sink, seq, flags, length, false, now)) return false
+  c.overrideDue = false
+  sender.onSent(length, flags, limit, now)
+  sender.validateCwnd(false)
+  cc.onSent?.(now, length, sender.board.inFlight)
+  if (c.recovery.isReducing) c.recovery.reduction.onSent(length)
+  if (length > 0) {
+    host.mib.TCPOrigDataSent++
+    c.ackPolicy.onDataSent(now)
+  }
+  if (c.timers.rexmit === OFF) c.timers.rexmit = now + c.rto
+  c.timers.persist = OFF
+  return true
+}
+
+/** linux: tcp_cwnd_restart; after a silence of more than one RTO the path is no longer known (rfc5681#4.1, rfc2861). */
+function restartAfterIdle(c: Connection, now: number): void {
+  const { sender, cc, host } = c
+  if (host.sysctl.tcp_slow_start_after_idle === 0 || sender.lastSentTs < 0) return
+  const idle = now - Math.max(sender.lastSentTs, c.lastAckTs)
+  const { rto } = c
+  if (idle <= rto) return
+  const restart = Math.min(c.initialWindow, cc.cwnd)
+  if (!cc.ownsRecovery) {
+    const { cwnd } = cc
+    if (cc.ssthresh !== Number.POSITIVE_INFINITY) cc.ssthresh = Math.max(cc.ssthresh, (cwnd * 3) / 4)
+    let next = cwnd
+    for (let left = idle - rto; left > 0 && next > restart; left -= rto) next /= 2
+    cc.cwnd = Math.max(Math.floor(next), restart)
+    const { tracer } = host
+    if (tracer !== null && cc.cwnd !== cwnd) tracer.cwndChanged(c.id, now, cc.cwnd, cc.ssthresh, 'idle restart')
+  }
+  cc.onIdleRestart?.(now, idle)
+}
+
+/** Nothing is in flight and the window lets nothing out: it must be probed, for the update may have been lost (rfc9293#3.8.6.1 MUST-36). */
+function watchWindow(c: Connection, now: number): void {
+  const { sender, timers, persist, host } = c
+  if (!sender.hasUnsent || !sender.board.isEmpty) {
+    timers.persist = OFF
+    return
+  }
+  if (timers.persist === OFF) {
+    const most = host.sysctl.tcp_rto_max_ms * 1000
+    timers.persist = now + persist.interval(c.rtt.rtoBase(most), most)
+  }
+}
+
+function sendSyn(c: Connection, sink: SegmentSink, now: number): boolean {
+  const { host, sender } = c
+  const out = host.outSegment
+  out.reset()
+  fillSyn(c, out, now)
+  if (!write(c, sink, out, 0, now)) return false
+  c.synDue = false
+  if (sender.board.isEmpty) {
+    sender.onSent(0, Flag.SYN, 1, now)
+  } else {
+    sender.board.markRetransmitted(sender.board.head, now)
+    sender.totalRetrans++
+    host.mib.RetransSegs++
+    host.mib.TCPSynRetrans++
+  }
+  return true
+}
+
+/** A segment without data at `seq`: an ACK or a probe. */
+function sendBare(c: Connection, sink: SegmentSink, seq: Seq, now: number): boolean {
+  return send(c, sink, seq, Flag.ACK, 0, false, now)
+}
+
+function sendReset(c: Connection, sink: SegmentSink, now: number): boolean {
+  const out = c.host.outSegment
+  out.reset()
+  out.seq = c.sender.sndNxt
+  out.ack = c.receiver.rcvNxt
+  out.flags = Flag.RST | Flag.ACK
+  if (!write(c, sink, out, 0, now)) return false
+  c.resetDue = false
+  c.host.mib.OutRsts++
+  return true
+}
+
+/** rfc9293#3.5.2: an ACK of something never sent is answered by a RST at the number it names. */
+function sendResetReply(c: Connection, sink: SegmentSink, now: number): boolean {
+  const out = c.host.outSegment
+  out.reset()
+  out.seq = c.resetReplySeq as Seq
+  out.flags = Flag.RST
+  if (!write(c, sink, out, 0, now)) return false
+  c.resetReplySeq = null
+  c.host.mib.OutRsts++
+  return true
+}
+
+/** Builds a segment of the established connection, with the newest ACK, window, timestamp and SACK blocks, and writes it. */
+function send(
+  c: Connection,
+  sink: SegmentSink,
+  seq: Seq,
+  flags: number,
+  length: number,
+  retransmission: boolean,
+  now: number,
+): boolean {
+  const { host, receiver, timestamps, ackPolicy } = c
+  const { window, reassembly } = receiver
+  const out = host.outSegment
+  out.reset()
+  out.seq = seq
+  out.ack = receiver.rcvNxt
+  out.flags = flags
+  if (timestamps.on) {
+    out.hasTimestamps = true
+    out.tsVal = timestamps.value(now)
+    out.tsEcr = timestamps.recent
+  }
+  if (c.sackOk && reassembly.blocks.length > 0) {
+    // rfc2018#4: the first block holds what arrived last.
+    out.sackCount = Math.min(reassembly.blocks.length, timestamps.on ? 3 : 4)
+    for (let i = 0; i < out.sackCount; i++) {
+      const block = reassembly.blocks[i]!
+      out.sack[i * 2] = block.start
+      out.sack[i * 2 + 1] = block.end
+    }
+  }
+  const before = window.rcvAcc
+  out.wnd = window.advertise(receiver.rcvNxt, receiver.unread, receiver.rcvMss)
+  if (!write(c, sink, out, length, now, retransmission)) {
+    window.rcvAcc = before
+    return false
+  }
+  const { mib } = host
+  if (out.wnd === 0) {
+    if (seqDiff(before, receiver.rcvWup) > 0) mib.TCPToZeroWindowAdv++
+  } else if (before === receiver.rcvWup) mib.TCPFromZeroWindowAdv++
+  const segments = Math.ceil(seqDiff(receiver.rcvNxt, receiver.rcvWup) / receiver.rcvMss)
+  receiver.rcvWup = receiver.rcvNxt
+  timestamps.lastAckSent = receiver.rcvNxt
+  ackPolicy.onAckSent(Math.max(1, segments), host.sysctl)
+  c.timers.delack = OFF
+  if (length > 0) c.dataSegsOut++
+  return true
+}
+
+/** Header and payload into the sink. Ports are the connection's. */
+function write(c: Connection, sink: SegmentSink, out: Segment, length: number, now: number, retransmission = false): boolean {
+  out.srcPort = c.localPort
+  out.dstPort = c.remotePort
+  const header = 20 + optionsLength(out)
+  if (!sink.reserve(header + length)) {
+    c.blocked = true
+    return false
+  }
+  const { buffer, offset } = sink
+  encodeHeader(out, buffer, offset)
+  if (length > 0) c.sender.queue.copyTo(c.sender.position(out.seq), length, buffer, offset + header)
+  if (!c.checksumOffload || (out.flags & Flag.SYN) !== 0) writeChecksum(buffer, offset, offset + header + length)
+  const { tracer } = c.host
+  if (tracer !== null) {
+    out.buffer = buffer
+    out.payloadStart = offset + header
+    out.payloadEnd = offset + header + length
+    tracer.segmentSent(c.id, now, out, retransmission)
+  }
+  sink.commit(header + length)
+  c.segsOut++
+  c.host.mib.OutSegs++
+  return true
+}

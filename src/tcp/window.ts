@@ -1,0 +1,121 @@
+import { type Seq, seqAdd, seqDiff, seqGt } from '../wire/index.ts'
+
+/** The window field without scaling ends here (rfc9293#3.1). */
+export const MAX_UNSCALED_WINDOW = 65_535
+/** rfc7323#2.3: 2^30 is the largest window, so that old and new data never meet. */
+export const MAX_WINDOW_SHIFT = 14
+
+/** linux: tcp_adv_win_scale = 1, half of the buffer is promised as window, half is left for overhead. */
+const windowOfBuffer = (buffer: number): number => Math.floor(buffer / 2)
+
+/** The shift to offer in a SYN, so that the largest buffer can be promised (linux: tcp_select_initial_window). */
+export function windowShift(largestBuffer: number): number {
+  let shift = 0
+  while (shift < MAX_WINDOW_SHIFT && MAX_UNSCALED_WINDOW * 2 ** shift < largestBuffer) shift++
+  return shift
+}
+
+/**
+ * The receive window: how far the peer may send. The right edge once promised is never pulled back (rfc9293#3.8.6 SHLD-14), and moves only in
+ * steps worth a segment (rfc9293#3.8.6.2.2).
+ *
+ *        consumed      unread        window
+ *      ───────────┼────────────┼───────────────┼──▶
+ *                              rcvNxt          rcvAcc
+ */
+export class ReceiveWindow {
+  /** Right edge promised. */
+  rcvAcc: Seq = 0 as Seq
+  /** Shift of the windows that we send; 0 unless both sides offered scaling. */
+  shift = 0
+  /** Buffer in the sense of SO_RCVBUF and `tcp_rmem`; the window is half of it. */
+  rcvBuf: number
+  /** What the UDP socket under the connection can hold (see `ReceiveBudget`). */
+  pathLimit: number = Number.POSITIVE_INFINITY
+  /** Set by the application: no longer tuned. */
+  locked = false
+
+  #synWindow = 0
+
+  // Dynamic right-sizing (linux: tcp_rcv_space_adjust).
+  #measureStart = 0
+  /** Bytes the application had taken when the measurement began. */
+  #measureTaken = 0
+  /** Most that the application took within a round trip so far. */
+  #space = 0
+  /** Round-trip time as the receiver sees it, µs; 0 unknown. */
+  rcvRtt = 0
+
+  constructor(rcvBuf: number) {
+    this.rcvBuf = rcvBuf
+    this.#space = windowOfBuffer(rcvBuf)
+  }
+
+  /** The largest window that may be promised. */
+  get capacity(): number {
+    return Math.min(windowOfBuffer(this.rcvBuf), this.pathLimit, this.shift === 0 ? MAX_UNSCALED_WINDOW : Number.POSITIVE_INFINITY)
+  }
+
+  /** The window as the peer has been told. */
+  current(rcvNxt: Seq): number {
+    return Math.max(0, seqDiff(this.rcvAcc, rcvNxt))
+  }
+
+  /** The window that could be promised now, with `unread` bytes waiting for the application and segments of `mss`. */
+  select(rcvNxt: Seq, unread: number, mss: number): number {
+    const { capacity } = this
+    const current = this.current(rcvNxt)
+    const free = Math.max(0, capacity - unread)
+    const step = Math.min(mss, Math.floor(capacity / 2))
+    // rfc9293#3.8.6.2.2: the edge stays where it is until it can move by a segment or half the buffer.
+    if (free - current < step) return current
+    return free
+  }
+
+  /** The value of the window field of a segment that leaves now; the edge that it promises is kept. */
+  advertise(rcvNxt: Seq, unread: number, mss: number): number {
+    const window = this.select(rcvNxt, unread, mss)
+    const unit = 2 ** this.shift
+    let field = Math.floor(window / unit)
+    // Rounding down must not pull back what was promised.
+    if (seqGt(this.rcvAcc, seqAdd(rcvNxt, field * unit))) field = Math.ceil(this.current(rcvNxt) / unit)
+    if (field > MAX_UNSCALED_WINDOW) field = MAX_UNSCALED_WINDOW
+    const edge = seqAdd(rcvNxt, field * unit)
+    if (seqGt(edge, this.rcvAcc)) this.rcvAcc = edge
+    return field
+  }
+
+  /** The window field of a SYN or SYN-ACK, which is never scaled (rfc7323#2.2). */
+  advertiseUnscaled(rcvNxt: Seq): number {
+    this.#synWindow = Math.min(windowOfBuffer(this.rcvBuf), this.pathLimit, MAX_UNSCALED_WINDOW)
+    this.rcvAcc = seqAdd(rcvNxt, this.#synWindow)
+    return this.#synWindow
+  }
+
+  /** The peer's sequence numbers are known: what our SYN promised counts from here. */
+  start(rcvNxt: Seq): void {
+    this.rcvAcc = seqAdd(rcvNxt, this.#synWindow)
+  }
+
+  /** A round-trip time seen from the receiving side: a timestamp echoed with data. */
+  onRtt(rttUs: number): void {
+    this.rcvRtt = this.rcvRtt === 0 ? rttUs : this.rcvRtt + (rttUs - this.rcvRtt) / 8
+  }
+
+  /** The application has taken `taken` bytes in all: once a round trip, twice what it took becomes the window. */
+  tune(now: number, taken: number, mss: number, largestBuffer: number): void {
+    if (this.rcvRtt === 0 || now - this.#measureStart < this.rcvRtt) return
+    const copied = taken - this.#measureTaken
+    if (copied > this.#space) {
+      if (!this.locked) {
+        // linux: twice what was taken, for the sender doubles too, and room for what it adds meanwhile.
+        let window = copied * 2 + 16 * mss
+        window += Math.floor((window * (copied - this.#space)) / this.#space) * 2
+        this.rcvBuf = Math.max(this.rcvBuf, Math.min(window * 2, largestBuffer))
+      }
+      this.#space = copied
+    }
+    this.#measureStart = now
+    this.#measureTaken = taken
+  }
+}
