@@ -1,5 +1,6 @@
 import { Flag, type Segment, seqAdd, seqGt, seqLt } from '../wire/index.ts'
 import type { Connection } from './connection.ts'
+import { applySack } from './loss/sack.ts'
 import { CaState } from './state.ts'
 import { OFF } from './timers.ts'
 
@@ -40,8 +41,9 @@ export function onAcknowledgement(c: Connection, seg: Segment, now: number): boo
   if (una !== sender.sndUna) {
     ack.advanced = true
     sender.onAck(una, ack)
-    onProgress(c, seg, now)
   }
+  if (c.sackOk && seg.sackCount > 0) applySack(board, seg, sender.sndUna, sender.sndNxt, ack)
+  if (ack.advanced) onProgress(c, seg, now)
   if (!outstanding) {
     onWindowProbed(c)
     return true
@@ -63,7 +65,7 @@ function onProgress(c: Connection, seg: Segment, now: number): void {
   recovery.retransmits = 0
   c.retransStamp = -1
   // Karn's rule: only a segment sent once is timed, but an echoed timestamp tells which copy it answers (rfc7323#4).
-  const sample = ack.rtt >= 0 ? ack.rtt : c.timestamps.on ? c.timestamps.rtt(seg, now) : -1
+  const sample = ack.rtt >= 0 ? ack.rtt : ack.sackRtt >= 0 ? ack.sackRtt : c.timestamps.on ? c.timestamps.rtt(seg, now) : -1
   ack.rtt = sample
   if (sample >= 0) {
     rtt.sample(sample, sender.sndUna, sender.sndNxt, host.sysctl.tcp_rto_min_us)

@@ -39,6 +39,7 @@ function takeOptions(c: Connection, seg: Segment, now: number): void {
   }
   c.sackOk = seg.sackPermitted && sysctl.tcp_sack === 1
   c.sender.board.reno = !c.sackOk
+  if (c.sackOk) c.recovery.useSack()
   c.timestamps.on = seg.hasTimestamps && sysctl.tcp_timestamps !== 0
   if (c.timestamps.on) {
     c.timestamps.start(seg.tsVal, now)

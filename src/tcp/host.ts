@@ -68,6 +68,9 @@ export interface TcpMib {
   TCPFastRetrans: number
   TCPSlowStartRetrans: number
   TCPRenoRecovery: number
+  TCPSackRecovery: number
+  TCPSackFailures: number
+  TCPSACKReneging: number
   TCPRenoFailures: number
   TCPLossFailures: number
   TCPLossUndo: number
@@ -108,6 +111,4 @@ export interface TcpHost {
   /** Uniform in [0, 1); never used for what must not be guessed. */
   random(): number
   createCongestionControl(name: string, environment: ControllerEnvironment): CongestionController
-  /** An invariant was broken: counted; in tests it throws. */
-  invariantFailed(what: string): void
 }

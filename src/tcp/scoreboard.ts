@@ -86,6 +86,18 @@ export class Scoreboard {
     return this.#ring[position & (this.#ring.length - 1)] as SentSegment
   }
 
+  /** Position of the first segment that ends behind `seq`, or the tail. */
+  find(seq: Seq): number {
+    let low = this.head
+    let high = this.tail
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (seqLeq(this.at(middle).end, seq)) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
   /** Adds a segment sent for the first time. */
   push(seq: Seq, end: Seq, flags: number, now: number): SentSegment {
     if (this.tail - this.head === this.#ring.length) this.#grow()
@@ -166,10 +178,14 @@ export class Scoreboard {
     if (position < this.#firstLost) this.#firstLost = position
   }
 
-  /** Everything not selectively acknowledged is lost, and no retransmission is in flight (rfc5681#3.1, linux: tcp_timeout_mark_lost). */
-  markAllLost(): void {
+  /**
+   * Everything not selectively acknowledged is lost, and no retransmission is in flight (rfc5681#3.1, linux:
+   * tcp_timeout_mark_lost). After `reneged` the selective acknowledgements are worth nothing (rfc2018#8).
+   */
+  markAllLost(reneged: boolean): void {
     this.resetRenoSacks()
     for (let position = this.head; position < this.tail; position++) {
+      if (reneged) this.#clearSacked(position)
       this.clearRetransmitted(position)
       this.markLost(position)
     }
@@ -305,6 +321,14 @@ export class Scoreboard {
   covers(una: Seq, nxt: Seq): boolean {
     if (this.isEmpty) return una === nxt
     return seqLeq(this.at(this.head).seq, una) && this.at(this.tail - 1).end === nxt
+  }
+
+  #clearSacked(position: number): void {
+    const segment = this.at(position)
+    if ((segment.state & Sent.Sacked) === 0) return
+    segment.state &= ~Sent.Sacked
+    this.sackedOut -= segment.length
+    this.sackedOutSegs--
   }
 
   #uncount(segment: SentSegment, bytes: number, segments: number): void {

@@ -192,7 +192,6 @@ export class Sender {
       } else {
         ack.retransAcked = true
       }
-      ack.sentTs = segment.xmitTs
       ack.acked += segment.length
       ack.ackedSegs++
       if (!board.reno && (segment.state & Sent.Sacked) === 0) ack.delivered += segment.length

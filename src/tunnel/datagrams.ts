@@ -28,7 +28,9 @@ export interface Path extends FrameSink {
   release(): void
   /** Carries at least one connection: then it is kept alive (`path_keepalive`) and its probes are answered. */
   active: boolean
-  /** A refused send is to be probed at once: sends one probe frame. */
+  /** When the peer was last heard: a segment, or the answer to a probe of ours. */
+  readonly lastHeardUs: number
+  /** A refused send is to be probed at once: sends one probe frame now. Nothing in bare mode, which has no probes. */
   probe(): void
 }
 
@@ -53,6 +55,8 @@ export interface PathUser {
   writable(): void
   /** `maxSegment` changed. */
   maxSegmentChanged(): void
+  /** Sockets are scarce and this path is not `active`: the records that only remember (TIME_WAIT) may let go of it now. */
+  reclaim?(): void
 }
 
 export interface TunnelOwner {

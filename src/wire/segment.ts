@@ -38,6 +38,10 @@ export class Segment {
   readonly sack: Int32Array = new Int32Array(8)
   /** Fast Open cookie (rfc7413): null where absent, of length 0 when one is asked for. */
   fastOpenCookie: Buffer | null = null
+  /** The cookie came, or shall leave, in the experimental option that preceded kind 34 (rfc7413#A, rfc6994). */
+  fastOpenExperimental = false
+  /** The field of a user timeout option (rfc5482#3): granularity bit and 15 bits of value; see `userTimeoutSeconds`. */
+  userTimeout = -1
   /** Our own experimental option: the sender offers to leave segments to the UDP checksum. */
   checksumOffload = false
 
@@ -75,6 +79,8 @@ export class Segment {
     this.tsEcr = 0 as Seq
     this.sackCount = 0
     this.fastOpenCookie = null
+    this.fastOpenExperimental = false
+    this.userTimeout = -1
     this.checksumOffload = false
   }
 }

@@ -25,4 +25,4 @@ export const seqMax = (a: Seq, b: Seq): Seq => (((a - b) | 0) >= 0 ? a : b)
 export const seqMin = (a: Seq, b: Seq): Seq => (((a - b) | 0) <= 0 ? a : b)
 
 /** Whether `x` lies in the half-open range `[low, high)`. */
-export const seqIn = (low: Seq, x: Seq, high: Seq): boolean => ((x - low) >>> 0) < ((high - low) >>> 0)
+export const seqIn = (low: Seq, x: Seq, high: Seq): boolean => (x - low) >>> 0 < (high - low) >>> 0

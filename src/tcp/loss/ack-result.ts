@@ -25,8 +25,8 @@ export class AckResult {
   retransAcked = false
   /** Round trip of the newest segment acknowledged that was sent once, µs; −1 none (Karn, rfc6298#3). */
   rtt = -1
-  /** When the newest segment acknowledged was sent. */
-  sentTs = 0
+  /** The same of the newest segment newly acknowledged by SACK. */
+  sackRtt = -1
 
   reset(now: number, una: Seq, inFlight: number): void {
     this.now = now
@@ -42,6 +42,6 @@ export class AckResult {
     this.synAcked = false
     this.retransAcked = false
     this.rtt = -1
-    this.sentTs = 0
+    this.sackRtt = -1
   }
 }

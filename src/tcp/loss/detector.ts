@@ -18,4 +18,6 @@ export interface LossDetector {
   readonly name: string
   /** Called for every ACK that is not plain progress. True: in Open or Disorder, a recovery episode is to begin. */
   detect(board: Scoreboard, ack: AckResult, context: LossContext): boolean
+  /** The marks were set anew by a timeout: what was found before counts no more. */
+  reset(): void
 }

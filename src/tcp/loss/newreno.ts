@@ -23,4 +23,6 @@ export class NewReno implements LossDetector {
     }
     return caState < CaState.Recovery && board.lostOutSegs > 0
   }
+
+  reset(): void {}
 }

@@ -7,6 +7,7 @@ import type { AckResult } from './ack-result.ts'
 import type { LossContext, LossDetector } from './detector.ts'
 import { NewReno } from './newreno.ts'
 import { Prr, type Reduction } from './reduction.ts'
+import { isReneging, SackCounting } from './sack.ts'
 
 /** What the recovery needs to know of the connection at the moment; a plain record, filled by the connection. */
 export interface RecoveryInput {
@@ -28,16 +29,21 @@ export class Recovery {
   recoveryPoint: Seq = 0 as Seq
   /** Timeouts in a row without an acknowledgement of something new. */
   retransmits = 0
-  readonly detector: LossDetector
+  #detector: LossDetector
   readonly reduction: Reduction
   readonly context: LossContext
   /** Reason of the last change of state, for the tracer. */
   reason = ''
 
   constructor(reordering: number) {
-    this.detector = new NewReno()
+    this.#detector = new NewReno()
     this.reduction = new Prr()
     this.context = { caState: CaState.Open, mss: 0, reordering }
+  }
+
+  /** SACK was negotiated. */
+  useSack(): void {
+    this.#detector = new SackCounting()
   }
 
   /** A reduction is under way and the window is not the controller's to grow. */
@@ -110,7 +116,7 @@ export class Recovery {
     }
 
     context.caState = this.caState
-    const begins = this.detector.detect(board, ack, context)
+    const begins = this.#detector.detect(board, ack, context)
     if (this.caState <= CaState.CWR) {
       if (begins) this.#enterRecovery(board, controller, sample, sndNxt, ack, mib)
       else if (this.caState !== CaState.CWR) {
@@ -127,9 +133,15 @@ export class Recovery {
     const fresh =
       this.caState <= CaState.Disorder || !seqGt(this.recoveryPoint, sndUna) || (this.caState === CaState.Loss && this.retransmits === 0)
     if (this.caState === CaState.Loss) mib.TCPLossFailures++
-    else if (this.caState === CaState.Recovery && board.reno) mib.TCPRenoFailures++
+    else if (this.caState === CaState.Recovery) {
+      if (board.reno) mib.TCPRenoFailures++
+      else mib.TCPSackFailures++
+    }
     const inFlight = board.inFlight
-    board.markAllLost()
+    const reneged = isReneging(board)
+    if (reneged) mib.TCPSACKReneging++
+    board.markAllLost(reneged)
+    this.#detector.reset()
     controller.onTimeout?.(now, inFlight, !fresh)
     this.#setState(CaState.Loss, 'retransmission timeout')
     this.recoveryPoint = sndNxt
@@ -153,6 +165,7 @@ export class Recovery {
     mib: TcpMib,
   ): void {
     if (board.reno) mib.TCPRenoRecovery++
+    else mib.TCPSackRecovery++
     this.recoveryPoint = sndNxt
     // From CWR the window is on its way down already: one reduction an episode.
     if (this.caState !== CaState.CWR) {
@@ -160,7 +173,7 @@ export class Recovery {
       controller.onEnterRecovery?.(sample)
       if (!controller.ownsRecovery) this.reduction.begin(controller, board.inFlight)
     }
-    this.#setState(CaState.Recovery, this.detector.name)
+    this.#setState(CaState.Recovery, this.#detector.name)
   }
 
   #end(controller: CongestionController, now: number, reason: string): void {

@@ -1,0 +1,155 @@
+// The serving process, from both sides: what runs in it, and how the demo starts, asks and ends it.
+
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
+import nodeNet from 'node:net'
+import { basename, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { type Socket, Stack } from '../../src/index.ts'
+
+/** The path between the two processes. All of it is done by the serving process's stack, to what it sends and what it receives. */
+export interface Impairment {
+  /** Share of the packets lost, in each direction. */
+  loss: number
+  /** Milliseconds, in each direction: half of the round trip. */
+  delay: number
+  seed: number | undefined
+}
+
+export interface OriginOptions {
+  directory: string
+  impairment: Impairment | null
+}
+
+/** What the sender knows of the connection at one moment. Times are microseconds. */
+export interface SenderState {
+  rtt: number
+  minRtt: number
+  cwnd: number
+  mss: number
+  retransmitted: number
+  dataSegments: number
+}
+
+/** What a stack's counters say of its segments. */
+export interface SegmentCounts {
+  sent: number
+  arrived: number
+}
+
+export type OriginMessage =
+  | { kind: 'ready'; sluicePort: number; netPort: number }
+  | { kind: 'state'; state: SenderState }
+  | { kind: 'counts'; counts: SegmentCounts; state: SenderState | null }
+
+export function segmentCounts(stack: Stack): SegmentCounts {
+  const { OutSegs, InSegs } = stack.counters()
+  return { sent: OutSegs, arrived: InSegs }
+}
+
+/** The serving process: an HTTP server with two doors, one for sluice and one for the kernel's TCP. */
+export async function serve({ directory, impairment }: OriginOptions): Promise<void> {
+  const tell = (message: OriginMessage): void => {
+    if (process.connected) process.send?.(message)
+  }
+  // Whatever becomes of the other process, this one does not outlive it. It ends then, and not by the terminal's Ctrl-C.
+  process.on('disconnect', () => process.exit())
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
+
+  const web = http.createServer((request, response) => {
+    const path = join(directory, basename(decodeURIComponent(request.url ?? '')))
+    stat(path)
+      .then(({ size }) => pipeline(createReadStream(path), response.setHeader('Content-Length', size)))
+      .catch(() => (response.headersSent ? response.destroy() : response.writeHead(404).end()))
+  })
+
+  const stack = new Stack(impairment === null ? {} : { impair: impairment, seed: impairment.seed })
+  let latest: Socket | null = null
+  const server = stack.net.createServer((socket) => {
+    latest = socket
+    web.emit('connection', socket)
+  })
+  const kernelServer = nodeNet.createServer((socket) => web.emit('connection', socket))
+  server.listen(0, '127.0.0.1')
+  kernelServer.listen(0, '127.0.0.1')
+  await Promise.all([once(server, 'listening'), once(kernelServer, 'listening')])
+
+  setInterval(() => {
+    const state = latest === null || latest.destroyed ? null : senderState(latest)
+    if (state !== null) tell({ kind: 'state', state })
+  }, 100)
+  process.on('message', () => {
+    tell({ kind: 'counts', counts: segmentCounts(stack), state: latest === null ? null : senderState(latest) })
+  })
+  const portOf = (server: { address(): unknown }): number => (server.address() as AddressInfo).port
+  tell({ kind: 'ready', sluicePort: portOf(server), netPort: portOf(kernelServer) })
+}
+
+function senderState(socket: Socket): SenderState | null {
+  const info = socket.tcp.info()
+  if (info === undefined) return null
+  return {
+    rtt: info.rtt,
+    minRtt: info.min_rtt,
+    cwnd: info.snd_cwnd,
+    mss: info.snd_mss,
+    retransmitted: info.total_retrans,
+    dataSegments: info.data_segs_out,
+  }
+}
+
+/** The serving process as the demo sees it. */
+export class Origin {
+  readonly sluicePort: number
+  readonly netPort: number
+  /** Called some ten times a second while sluice sends. */
+  onState: (state: SenderState) => void = () => {}
+  readonly #child: ChildProcess
+
+  private constructor(child: ChildProcess, ports: { sluicePort: number; netPort: number }) {
+    this.#child = child
+    this.sluicePort = ports.sluicePort
+    this.netPort = ports.netPort
+    child.on('message', (message: OriginMessage) => {
+      if (message.kind === 'state') this.onState(message.state)
+    })
+  }
+
+  /** `script` is the demo itself, which becomes the serving process when it finds `options` in its arguments. */
+  static async start(script: string, options: OriginOptions): Promise<Origin> {
+    const child = fork(script, ['--serve', JSON.stringify(options)])
+    const ready = await awaitMessage(child, 'ready')
+    return new Origin(child, ready)
+  }
+
+  /** Asks for the counters. */
+  async counts(): Promise<{ counts: SegmentCounts; state: SenderState | null }> {
+    this.#child.send('counts')
+    return awaitMessage(this.#child, 'counts')
+  }
+
+  async stop(): Promise<void> {
+    const gone = once(this.#child, 'exit')
+    this.#child.disconnect()
+    await gone
+  }
+}
+
+function awaitMessage<Kind extends OriginMessage['kind']>(
+  child: ChildProcess,
+  kind: Kind,
+): Promise<Extract<OriginMessage, { kind: Kind }>> {
+  return new Promise((resolve, reject) => {
+    const failed = (): void => reject(new Error('the serving process ended'))
+    const heard = (message: OriginMessage): void => {
+      if (message.kind !== kind) return
+      child.off('message', heard).off('exit', failed)
+      resolve(message as Extract<OriginMessage, { kind: Kind }>)
+    }
+    child.on('message', heard).on('exit', failed)
+  })
+}

@@ -1,0 +1,12 @@
+import type { Command } from 'commander'
+
+/** One subcommand: its name and summary here, so that `sluice --help` loads none of them; all else in a file of its own. */
+export interface Subcommand {
+  readonly name: string
+  readonly summary: string
+  /** Loads the file that holds it. It sets `process.exitCode` when the status is not 0. */
+  load(): Promise<{ command(): Command }>
+}
+
+/** In the order in which `--help` lists them. */
+export const subcommands: readonly Subcommand[] = []

@@ -1,0 +1,446 @@
+import { AsyncResource } from 'node:async_hooks'
+import timers from 'node:timers'
+import type {
+  CloseReason,
+  ConnectRequest,
+  Endpoint,
+  EndpointOwner,
+  ErrorCode,
+  ListenerOwner,
+  Stack,
+  TcpInfo,
+} from '../stack/index.ts'
+import { closeCode, connectCode } from './errors.ts'
+
+// The dozen calls that all of `net` stands on, made on an endpoint of a stack. A handle is one connection or one attempt at
+// it; a socket that connects again gets a new one. It alone is known to the stack, so that a closed socket can be collected
+// while the stack still cares for what it left behind.
+//
+// It also gives its socket what sockets have from libuv and the event loop:
+// - each callback runs in the asynchronous context in which the handle was made, not in that of whoever woke the stack;
+// - a handle holds the event loop open while it connects, writes or reads, and not when it merely exists;
+// - an error of the connection is noticed by who reads or writes, and by nobody else.
+
+// Captured at load: fake timers of a test runner must not be able to stop a connection.
+const { setImmediate } = timers
+const { nextTick } = process
+
+/** What a socket answers to a piece of data. */
+export const Appetite = {
+  /** Go on. */
+  More: 0,
+  /** Nobody listens just now: go on in another turn, when what waits for promises and ticks has run. */
+  Later: 1,
+  /** No more until `readStart`. */
+  Enough: 2,
+} as const
+export type Appetite = (typeof Appetite)[keyof typeof Appetite]
+
+/** What a handle tells its socket. Symbols, for the names on a socket belong to `net` and to its users. */
+export const kData = Symbol('data')
+export const kEnd = Symbol('end')
+export const kFailed = Symbol('failed')
+
+export interface HandleUser {
+  /** The next piece of the stream. */
+  [kData](piece: Buffer): Appetite
+  /** The peer has finished, and all that it sent was given out. */
+  [kEnd](): void
+  /** The connection is lost. */
+  [kFailed](code: ErrorCode): void
+}
+
+/** Chunks that a socket gave away and the endpoint has not wholly taken. */
+interface PendingWrite {
+  readonly chunks: readonly Buffer[]
+  /** The next chunk to give, and how much of it was taken. */
+  index: number
+  offset: number
+  /** Bytes not taken yet. */
+  left: number
+  readonly done: (code: ErrorCode | null) => void
+}
+
+/** Pieces smaller than this are gathered, for a push costs more than copying them. */
+const SMALL_PIECE = 16 * 1024
+/** No more small pieces are added to this many bytes: with them it stays below the 64 KiB that a read of libuv's returns. */
+const GATHER_UNTIL = 48 * 1024
+
+export interface SocketName {
+  address: string
+  family: 'IPv4' | 'IPv6'
+  port: number
+}
+
+export class Handle extends AsyncResource implements EndpointOwner {
+  /** Who hears of what happens; null once closed. */
+  user: HandleUser | null
+  /** The socket wants data. */
+  reading = false
+  bytesRead = 0
+  /** Counts what was given to `write`, whether taken by the endpoint or not, as libuv does. */
+  bytesWritten = 0
+
+  #endpoint: Endpoint | null = null
+  #connectDone: ((code: ErrorCode | null) => void) | null = null
+  #pending: PendingWrite | null = null
+  /** The application's wish, by `ref` and `unref`. */
+  #wanted = true
+
+  /** Taken from the endpoint, not from here: the first is the next to go out. */
+  #leftOver: Buffer[] = []
+  #dataWaits = false
+  #finSeen = false
+  #endGiven = false
+  #closedFor: CloseReason | null = null
+
+  /** Connected or accepted in this very turn: what came along waits until promises and ticks of that event have run. */
+  #fresh = false
+  #deliveryDue = false
+
+  constructor(user: HandleUser | null) {
+    super('SLUICESOCKET', { requireManualDestroy: true })
+    this.user = user
+  }
+
+  /** Begins to connect; `done` gets null, or the code of what went wrong. A code returned at once comes without `done`. */
+  connect(stack: Stack, request: ConnectRequest, done: (code: ErrorCode | null) => void): ErrorCode | null {
+    const endpoint = stack.connect(request, this)
+    if (typeof endpoint === 'string') return endpoint
+    this.#endpoint = endpoint
+    this.#connectDone = done
+    this.#updateHold()
+    return null
+  }
+
+  /** Takes over a connection that a listener accepted. */
+  accept(endpoint: Endpoint): void {
+    this.#endpoint = endpoint
+    this.#markFresh()
+    this.#updateHold()
+  }
+
+  // What the socket asks for. ----------------------------------------------------------------------------------------
+
+  readStart(): void {
+    if (this.reading) return
+    this.reading = true
+    this.#updateHold()
+    // Data never comes from inside this call: streams take a push in `_read` for a slower path than one outside.
+    if (this.#dataWaits || this.#finSeen || this.#closedFor !== null) this.#deliverLater()
+  }
+
+  readStop(): void {
+    if (!this.reading) return
+    this.reading = false
+    this.#updateHold()
+  }
+
+  /** Gives back what was not consumed of the piece that `kData` is called with. */
+  unread(rest: Buffer): void {
+    this.#leftOver.unshift(rest)
+    this.#dataWaits = true
+    this.bytesRead -= rest.length
+  }
+
+  /**
+   * Writes in order. True: all was taken. False: `done` is called when it was, or when it never will be. A code: refused. The
+   * chunks are shared, read-only, until then; the endpoint copies them.
+   */
+  write(chunks: readonly Buffer[], done: (code: ErrorCode | null) => void): boolean | ErrorCode {
+    let length = 0
+    for (const chunk of chunks) length += chunk.length
+    this.bytesWritten += length
+    if (this.#closedFor !== null) return this.#writeCode()
+    const write: PendingWrite = { chunks, index: 0, offset: 0, left: length, done }
+    if (this.#advance(write)) return true
+    this.#pending = write
+    this.#updateHold()
+    return false
+  }
+
+  /** Bytes given to `write` that the endpoint has not taken. */
+  get writeQueueSize(): number {
+    return this.#pending === null ? 0 : this.#pending.left
+  }
+
+  /** Sends FIN after what was written. False: there is no connection to end. */
+  shutdown(done: () => void): boolean {
+    if (this.#endpoint === null || this.#closedFor !== null) return false
+    this.#endpoint.end()
+    setImmediate(() => this.runInAsyncScope(done))
+    return true
+  }
+
+  /** Lets go: what was taken is still delivered. `done` comes in another turn, nothing else after this call. */
+  close(done?: () => void): void {
+    this.#release(false, done)
+  }
+
+  /** Lets go with a reset. */
+  reset(done?: () => void): void {
+    this.#release(true, done)
+  }
+
+  ref(): void {
+    this.#wanted = true
+    this.#updateHold()
+  }
+
+  unref(): void {
+    this.#wanted = false
+    this.#updateHold()
+  }
+
+  setNoDelay(on: boolean): void {
+    this.#endpoint?.setNoDelay(on)
+  }
+
+  setKeepAlive(on: boolean, timeMs?: number, intervalMs?: number, count?: number): void {
+    this.#endpoint?.setKeepAlive(on, timeMs, intervalMs, count)
+  }
+
+  localName(): SocketName | null {
+    const endpoint = this.#endpoint
+    if (endpoint === null) return null
+    return { address: endpoint.localAddress, family: endpoint.family, port: endpoint.localPort }
+  }
+
+  remoteName(): SocketName | null {
+    const endpoint = this.#endpoint
+    if (endpoint === null || this.#connectDone !== null) return null
+    return { address: endpoint.remoteAddress, family: endpoint.family, port: endpoint.remotePort }
+  }
+
+  info(): TcpInfo | undefined {
+    return this.#endpoint?.info()
+  }
+
+  // What the stack tells. --------------------------------------------------------------------------------------------
+
+  connected(): void {
+    const done = this.#connectDone
+    if (done === null) return
+    this.#connectDone = null
+    this.#markFresh()
+    this.#updateHold()
+    this.runInAsyncScope(done, undefined, null)
+  }
+
+  readable(): void {
+    this.#dataWaits = true
+    if (this.reading) this.#deliver()
+  }
+
+  peerFinished(): void {
+    this.#finSeen = true
+    if (this.reading) this.#deliver()
+  }
+
+  writable(): void {
+    const write = this.#pending
+    if (write === null || !this.#advance(write)) return
+    this.#pending = null
+    this.#updateHold()
+    this.runInAsyncScope(write.done, undefined, null)
+  }
+
+  closed(reason: CloseReason): void {
+    this.#closedFor = reason
+    const done = this.#connectDone
+    if (done !== null) {
+      this.#connectDone = null
+      this.runInAsyncScope(done, undefined, connectCode(reason))
+    } else if (this.reading || this.#pending !== null) {
+      this.#deliver()
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------------------------
+
+  #markFresh(): void {
+    this.#fresh = true
+    nextTick(agesOut, this)
+  }
+
+  /** @internal */
+  ageOut(): void {
+    this.#fresh = false
+  }
+
+  #deliver(): void {
+    if (this.#deliveryDue) return
+    if (this.#fresh) this.#deliverLater()
+    else this.runInAsyncScope(this.#pump, this)
+  }
+
+  #deliverLater(): void {
+    if (this.#deliveryDue) return
+    this.#deliveryDue = true
+    setImmediate(deliversNow, this)
+  }
+
+  /** @internal */
+  deliverNow(): void {
+    this.#deliveryDue = false
+    if (this.user !== null) this.runInAsyncScope(this.#pump, this)
+  }
+
+  /** Gives out data, then the end or the error behind it. Any call of the user's may stop the reading or close the handle. */
+  #pump(): void {
+    while (this.reading && !this.#endGiven) {
+      const piece = this.#nextPiece()
+      if (piece === null) {
+        this.#dataWaits = false
+        if (this.#giveEnd()) return
+        break
+      }
+      this.bytesRead += piece.length
+      const appetite = (this.user as HandleUser)[kData](piece)
+      if (this.user === null) return
+      if (appetite === Appetite.Enough) this.readStop()
+      else if (appetite === Appetite.Later && this.reading) {
+        this.#deliverLater()
+        return
+      }
+    }
+    // linux: who does not read learns of a reset by writing.
+    if (this.#closedFor !== null && this.#pending !== null) {
+      const { done } = this.#pending
+      this.#pending = null
+      done(this.#writeCode())
+    }
+  }
+
+  /** All data was given out. True: the end or an error was told; nothing more is to be done. */
+  #giveEnd(): boolean {
+    const reason = this.#closedFor
+    const code = reason === null ? null : closeCode(reason)
+    if (this.#finSeen || (reason !== null && code === null)) {
+      this.#endGiven = true
+      this.#updateHold()
+      ;(this.user as HandleUser)[kEnd]()
+      return this.user === null
+    }
+    if (code === null) return false
+    ;(this.user as HandleUser)[kFailed](code)
+    return true
+  }
+
+  #nextPiece(): Buffer | null {
+    const leftOver = this.#leftOver.shift()
+    if (leftOver !== undefined) return leftOver
+    const endpoint = this.#endpoint as Endpoint
+    const first = endpoint.read()
+    if (first === null || first.length >= SMALL_PIECE) return first
+    let pieces: Buffer[] | null = null
+    let length = first.length
+    while (length < GATHER_UNTIL) {
+      const next = endpoint.read()
+      if (next === null) break
+      if (next.length >= SMALL_PIECE) {
+        this.#leftOver.push(next)
+        break
+      }
+      if (pieces === null) pieces = [first]
+      pieces.push(next)
+      length += next.length
+    }
+    return pieces === null ? first : Buffer.concat(pieces, length)
+  }
+
+  /** Gives the endpoint what it will take. True: all. */
+  #advance(write: PendingWrite): boolean {
+    const endpoint = this.#endpoint as Endpoint
+    const { chunks } = write
+    while (write.index < chunks.length) {
+      const chunk = chunks[write.index]
+      const rest = write.offset === 0 ? chunk : chunk.subarray(write.offset)
+      const taken = rest.length === 0 ? 0 : endpoint.write(rest)
+      write.left -= taken
+      if (taken < rest.length) {
+        write.offset += taken
+        return false
+      }
+      write.index++
+      write.offset = 0
+    }
+    return true
+  }
+
+  /** The code of a write on a connection that is gone. */
+  #writeCode(): ErrorCode {
+    // linux: a reset that follows the peer's FIN is EPIPE to who writes.
+    if (this.#finSeen) return 'EPIPE'
+    return closeCode(this.#closedFor as CloseReason) ?? 'EPIPE'
+  }
+
+  /**
+   * Holds the event loop open as libuv's handles do: what was begun (a connect, a write) holds it whatever the application
+   * wishes, reading holds it unless it was unref'd, and a connection that nobody waits for does not.
+   */
+  #updateHold(): void {
+    const endpoint = this.#endpoint
+    if (endpoint === null) return
+    const busy = this.#connectDone !== null || this.#pending !== null
+    const hold = busy || this.#wanted
+    if (hold !== endpoint.hasRef()) {
+      if (hold) endpoint.ref()
+      else endpoint.unref()
+    }
+    endpoint.setWaiting(busy || (this.reading && !this.#endGiven))
+  }
+
+  #release(abort: boolean, done: (() => void) | undefined): void {
+    const endpoint = this.#endpoint
+    const cancelled = this.#pending
+    this.user = null
+    this.reading = false
+    this.#endpoint = null
+    this.#connectDone = null
+    this.#pending = null
+    this.#leftOver.length = 0
+    if (endpoint !== null && this.#closedFor === null) {
+      // A write may have held it against the application's wish, which decides whether what is yet to be delivered holds the process.
+      if (!this.#wanted && endpoint.hasRef()) endpoint.unref()
+      if (abort) endpoint.abort()
+      else endpoint.close()
+    }
+    setImmediate(() => {
+      if (cancelled !== null) this.runInAsyncScope(cancelled.done, undefined, null)
+      if (done !== undefined) this.runInAsyncScope(done)
+      this.emitDestroy()
+    })
+  }
+}
+
+function agesOut(handle: Handle): void {
+  handle.ageOut()
+}
+
+function deliversNow(handle: Handle): void {
+  handle.deliverNow()
+}
+
+/** Who accepts for a server: gets the endpoints of a listener, in the context in which it was made. */
+export class ListenHandle extends AsyncResource implements ListenerOwner {
+  readonly #accept: (endpoint: Endpoint) => EndpointOwner | null
+
+  constructor(accept: (endpoint: Endpoint) => EndpointOwner | null) {
+    super('SLUICESERVER', { requireManualDestroy: true })
+    this.#accept = accept
+  }
+
+  accepted(endpoint: Endpoint): EndpointOwner | null {
+    return this.runInAsyncScope(this.#accept, undefined, endpoint)
+  }
+}
+
+/** Owner of a connection that nobody wants to hear of. */
+export const deafOwner: EndpointOwner = {
+  connected() {},
+  readable() {},
+  peerFinished() {},
+  writable() {},
+  closed() {},
+}

@@ -1,0 +1,38 @@
+// The folder's door: the `net` of the default stack, its parts by name, and how other stacks get theirs.
+import { createNet } from './net.ts'
+
+export { type ConnectFunction, type CreateServerFunction, createNet, type Net, netFor } from './net.ts'
+export { Server } from './server.ts'
+export { Socket } from './socket.ts'
+export type {
+  ConnectOptions,
+  ListenOptions,
+  NetConnectOptions,
+  ServerConstructor,
+  ServerOptions,
+  SocketConstructor,
+  SocketOptions,
+  SocketTcp,
+  StackSource,
+  TcpConnectOptions,
+  TcpOptions,
+} from './types.ts'
+
+const net = createNet()
+export default net
+
+export const {
+  connect,
+  createConnection,
+  createServer,
+  Stream,
+  BlockList,
+  SocketAddress,
+  isIP,
+  isIPv4,
+  isIPv6,
+  getDefaultAutoSelectFamily,
+  setDefaultAutoSelectFamily,
+  getDefaultAutoSelectFamilyAttemptTimeout,
+  setDefaultAutoSelectFamilyAttemptTimeout,
+} = net

@@ -1,0 +1,143 @@
+import { performance } from 'node:perf_hooks'
+import timers from 'node:timers'
+
+// Captured at load: test runners that install fake timers later must not be able to stop a stack.
+const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate } = timers
+const monotonicMs = performance.now.bind(performance)
+
+/**
+ * Where a stack gets its time from, and who calls it back. Times are microseconds since the stack began. The virtual clock of
+ * simulations implements the same, so nothing above may touch a timer of Node's.
+ *
+ * Callbacks come from the event loop only, never from inside one of these methods.
+ */
+export interface Clock {
+  nowUs(): number
+  /** Called once, before anything else: `onWake` answers `wakeAt`, `onTurn` answers `soon`. */
+  start(onWake: (nowUs: number) => void, onTurn: (nowUs: number) => void): void
+  /** Asks for one `onWake` at `us` or shortly after; replaces what was asked before. `Infinity`: no more. */
+  wakeAt(us: number): void
+  /** Asks for one `onTurn` after what the event loop is now delivering; asking twice changes nothing. */
+  soon(): void
+  /** Whether the event loop is to be kept open. Nothing else here keeps a process alive, a turn that is due excepted. */
+  hold(on: boolean): void
+  /** No callback comes after this. */
+  stop(): void
+}
+
+/**
+ * A wake-up as late as this means that the loop was stalled: Node then fires timers before it reads sockets, so that the
+ * acknowledgements which would have stopped a retransmission still lie in the kernel.
+ */
+const STALLED_US = 10_000
+/** The longest delay that `setTimeout` takes; a longer one would fire at once. */
+const LONGEST_MS = 0x7fffffff
+
+/** Real time. */
+export class LoopClock implements Clock {
+  readonly #origin = monotonicMs()
+  #onWake: ((nowUs: number) => void) | null = null
+  #onTurn: ((nowUs: number) => void) | null = null
+
+  /** What `wakeAt` was last asked for. */
+  #wakeUs = Infinity
+  #timer: NodeJS.Timeout | null = null
+  /** When `#timer` fires; it may be earlier than `#wakeUs`, never much later. */
+  #timerUs = Infinity
+  /** A late wake-up that waits for the sockets to be read. */
+  #late: NodeJS.Immediate | null = null
+  #turn: NodeJS.Immediate | null = null
+  #keeper: NodeJS.Timeout | null = null
+  #held = false
+  #stopped = false
+
+  nowUs(): number {
+    return Math.floor((monotonicMs() - this.#origin) * 1000)
+  }
+
+  start(onWake: (nowUs: number) => void, onTurn: (nowUs: number) => void): void {
+    this.#onWake = onWake
+    this.#onTurn = onTurn
+  }
+
+  wakeAt(us: number): void {
+    if (this.#stopped) return
+    this.#wakeUs = us
+    // A timer that fires earlier looks again when it does. Deadlines mostly move later, with every acknowledgement, and
+    // clearing and setting a timer each time costs fifty times as much as this comparison.
+    if (us < this.#timerUs) this.#arm(us)
+  }
+
+  soon(): void {
+    if (this.#turn === null && !this.#stopped) this.#turn = setImmediate(this.#onTurnDue)
+  }
+
+  hold(on: boolean): void {
+    if (on === this.#held || this.#stopped) return
+    this.#held = on
+    if (this.#keeper === null) this.#keeper = setInterval(nothing, LONGEST_MS)
+    if (on) this.#keeper.ref()
+    else this.#keeper.unref()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#held = false
+    this.#wakeUs = Infinity
+    this.#disarm()
+    if (this.#late !== null) clearImmediate(this.#late)
+    if (this.#turn !== null) clearImmediate(this.#turn)
+    if (this.#keeper !== null) clearInterval(this.#keeper)
+    this.#late = null
+    this.#turn = null
+    this.#keeper = null
+    this.#onWake = null
+    this.#onTurn = null
+  }
+
+  #arm(us: number): void {
+    this.#disarm()
+    const delay = Math.min(Math.max(1, Math.ceil((us - this.nowUs()) / 1000)), LONGEST_MS)
+    this.#timerUs = us
+    this.#timer = setTimeout(this.#onTimer, delay)
+    this.#timer.unref()
+  }
+
+  #disarm(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    this.#timerUs = Infinity
+  }
+
+  readonly #onTimer = (): void => {
+    this.#timer = null
+    this.#timerUs = Infinity
+    if (this.#wakeUs === Infinity || this.#late !== null) return
+    const now = this.nowUs()
+    // Early: the deadline moved, or the loop's own time, from which Node counts delays, was behind when the timer was set.
+    if (now < this.#wakeUs) this.#arm(this.#wakeUs)
+    else if (now - this.#wakeUs >= STALLED_US) this.#late = setImmediate(this.#onLate)
+    else this.#wake(now)
+  }
+
+  readonly #onLate = (): void => {
+    this.#late = null
+    if (this.#wakeUs === Infinity) return
+    const now = this.nowUs()
+    // What was read meanwhile may have moved the deadline.
+    if (now >= this.#wakeUs) this.#wake(now)
+    else if (this.#wakeUs < this.#timerUs) this.#arm(this.#wakeUs)
+  }
+
+  #wake(now: number): void {
+    this.#wakeUs = Infinity
+    this.#onWake?.(now)
+  }
+
+  readonly #onTurnDue = (): void => {
+    this.#turn = null
+    this.#onTurn?.(this.nowUs())
+  }
+}
+
+function nothing(): void {}

@@ -1,0 +1,237 @@
+import { CloseReason, type Connection, Event, State, type TcpInfo } from '../tcp/index.ts'
+import type { Path } from '../tunnel/index.ts'
+import type { Listener } from './listener.ts'
+import type { WheelItem } from './wheel.ts'
+
+/**
+ * Hears of what happens to an endpoint. Called from the turn only, when the connection is consistent, never from inside one of the endpoint's
+ * methods: any of them may be called from here.
+ */
+export interface EndpointOwner {
+  connected(): void
+  /** Data waits: take it with `read()`. */
+  readable(): void
+  /** The peer's FIN has come, after all data that `readable()` told of. */
+  peerFinished(): void
+  /** A write that was taken in part, or not at all, may go on. */
+  writable(): void
+  /** The connection is gone, and everything it brought has been read; nothing follows. */
+  closed(reason: CloseReason): void
+}
+
+/** What an endpoint needs from its stack. */
+export interface EndpointHost {
+  nowUs(): number
+  /** Something changed: dispatch events, pull segments, look at the deadline, in the next turn. */
+  ready(endpoint: Endpoint): void
+  /** The number of endpoints that hold the event loop open went up or down by one. */
+  held(by: 1 | -1): void
+  /** Seconds (`exit_linger`). */
+  readonly exitLinger: number
+}
+
+/** A connection, the path under it and the owner above it: what `net` calls a handle. */
+export class Endpoint implements WheelItem {
+  readonly connection: Connection
+  readonly path: Path
+  readonly #host: EndpointHost
+  /** Whom to tell; null before a listener's owner took it, and after the application let go. */
+  owner: EndpointOwner | null
+  /** Set until the listener has handed the endpoint on. */
+  listener: Listener | null = null
+  /** In the list of those that the next turn looks at. */
+  isReady = false
+  /** Taken out of the stack: only what was received can still be read. */
+  detached = false
+
+  wheelPrev: WheelItem | null = null
+  wheelNext: WheelItem | null = null
+  wheelSlot = -1
+  wheelAt = Number.POSITIVE_INFINITY
+
+  #wantsRef = true
+  #waiting = true
+  #holding = false
+  /** When unacknowledged data of a closed socket stops holding the event loop, µs. */
+  #lingerUntil = Number.POSITIVE_INFINITY
+  /** `closed` is owed, once everything has been read. */
+  #closedOwed = false
+
+  constructor(host: EndpointHost, connection: Connection, path: Path, owner: EndpointOwner | null) {
+    this.#host = host
+    this.connection = connection
+    this.path = path
+    this.owner = owner
+  }
+
+  get localAddress(): string {
+    return this.path.localAddress
+  }
+  get localPort(): number {
+    return this.connection.localPort
+  }
+  get remoteAddress(): string {
+    return this.path.remoteAddress
+  }
+  get remotePort(): number {
+    return this.connection.remotePort
+  }
+  get family(): 'IPv4' | 'IPv6' {
+    return this.path.family
+  }
+
+  // ---- The application's calls ---------------------------------------------------------------------------------------------------
+
+  /** Copies as much of `chunk` as there is room for and returns how much; less than all: `writable()` follows. */
+  write(chunk: Buffer): number {
+    const count = this.connection.write(chunk)
+    if (count > 0) this.#host.ready(this)
+    return count
+  }
+
+  /** The next data received, the caller's to keep; null: none now. */
+  read(): Buffer | null {
+    const data = this.connection.read(this.#host.nowUs())
+    if (data !== null && (this.connection.ackPolicy.now || this.#closedOwed)) this.#host.ready(this)
+    return data
+  }
+
+  /** FIN after what was written. */
+  end(): void {
+    this.connection.end(this.#host.nowUs())
+    this.#host.ready(this)
+  }
+
+  /** The application lets go: what was written still goes out, unread data makes it a reset. No callbacks from here on. */
+  close(): void {
+    if (this.connection.orphan) return
+    this.owner = null
+    this.connection.close(this.#host.nowUs())
+    this.connection.orphan = true
+    if (this.#holding) {
+      const { exitLinger } = this.#host
+      this.#lingerUntil = this.#host.nowUs() + exitLinger * 1_000_000
+    }
+    this.#host.ready(this)
+  }
+
+  /** RST at once. No callbacks from here on. */
+  abort(): void {
+    this.owner = null
+    this.connection.abort(this.#host.nowUs())
+    this.connection.orphan = true
+    this.#host.ready(this)
+  }
+
+  /** Whether the endpoint keeps the process alive. */
+  ref(): void {
+    this.#wantsRef = true
+    this.updateHold()
+  }
+
+  unref(): void {
+    this.#wantsRef = false
+    this.updateHold()
+  }
+
+  hasRef(): boolean {
+    return this.#wantsRef
+  }
+
+  /** Whether anybody waits for what it may bring: a connection that nobody reads or writes does not keep the process alive. */
+  setWaiting(on: boolean): void {
+    this.#waiting = on
+    this.updateHold()
+  }
+
+  setNoDelay(on: boolean): void {
+    this.connection.sender.noDelay = on
+    this.#host.ready(this)
+  }
+
+  setKeepAlive(on: boolean, timeMs = 0, intervalMs = 0, count = 0): void {
+    const { keepalive } = this.connection
+    if (timeMs > 0) keepalive.time = timeMs / 1000
+    if (intervalMs > 0) keepalive.intvl = intervalMs / 1000
+    if (count > 0) keepalive.probes = count
+    this.connection.setKeepalive(on, this.#host.nowUs())
+    this.#host.ready(this)
+  }
+
+  /** Bytes written and not acknowledged. */
+  get unsent(): number {
+    return this.connection.sender.queue.length
+  }
+
+  get bytesReceived(): number {
+    return this.connection.receiver.bytesReceived
+  }
+
+  info(): TcpInfo {
+    return this.connection.info(this.#host.nowUs())
+  }
+
+  // ---- The stack's calls ---------------------------------------------------------------------------------------------------------
+
+  /** For the wheel. */
+  get deadline(): number {
+    return Math.min(this.connection.deadline, this.#lingerUntil)
+  }
+
+  deadlinePassed(now: number): void {
+    if (now >= this.#lingerUntil) {
+      this.#lingerUntil = Number.POSITIVE_INFINITY
+      this.#wantsRef = false
+    }
+    this.connection.deadlinePassed(now)
+  }
+
+  /** Tells the owner what has happened. User code runs in here. */
+  dispatch(): void {
+    const events = this.connection.takeEvents()
+    const { connection } = this
+    if ((events & Event.Connected) !== 0) {
+      const { listener } = this
+      if (listener !== null) {
+        this.listener = null
+        listener.established(this)
+      } else this.owner?.connected()
+    }
+    if ((events & Event.Readable) !== 0) this.owner?.readable()
+    if ((events & Event.PeerFinished) !== 0) this.owner?.peerFinished()
+    if ((events & Event.Writable) !== 0) this.owner?.writable()
+    if ((events & Event.Closed) !== 0) this.#closedOwed = true
+    // A clean end waits until everything has been read; what was cut off is told at once.
+    if (this.#closedOwed && (connection.unread === 0 || connection.closeReason !== CloseReason.Normal)) {
+      this.#closedOwed = false
+      const { owner, listener } = this
+      this.owner = null
+      this.listener = null
+      if (listener !== null) listener.failed(this)
+      owner?.closed(connection.closeReason)
+    }
+  }
+
+  /** Adjusts the hold on the event loop to the state of things. */
+  updateHold(): void {
+    const { connection } = this
+    let hold = this.#wantsRef && (this.#waiting || connection.orphan) && !this.detached && this.listener === null
+    // ours: data of a closed socket that is not acknowledged holds the process until it is, or `exit_linger` has passed.
+    if (connection.orphan) {
+      const { state } = connection
+      const owes =
+        state === State.FIN_WAIT1 ||
+        state === State.CLOSING ||
+        state === State.LAST_ACK ||
+        state === State.SYN_RECV ||
+        connection.resetDue
+      if (!owes) {
+        hold = false
+        this.#lingerUntil = Number.POSITIVE_INFINITY
+      }
+    }
+    if (hold === this.#holding) return
+    this.#holding = hold
+    this.#host.held(hold ? 1 : -1)
+  }
+}

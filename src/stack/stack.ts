@@ -1,0 +1,423 @@
+import { EventEmitter } from 'eventemitter3'
+import { createCongestionControl, hasCongestionControl } from '../congestion/index.ts'
+import { Impairment, type ImpairSpec } from '../impair/index.ts'
+import type { Tracer } from '../observe/tracer.ts'
+import { Connection, type ConnectionOptions, resetFor, State, type TcpHost, timeWaitRecord } from '../tcp/index.ts'
+import { type ErrorCode, type Path, type PathUser, type TunnelOwner, UdpTunnel } from '../tunnel/index.ts'
+import { encodeHeader, Flag, optionsLength, Segment, writeChecksum } from '../wire/index.ts'
+import { type Clock, LoopClock } from './clock.ts'
+import { Endpoint, type EndpointHost, type EndpointOwner } from './endpoint.ts'
+import { type FlowsHost, flowKey, PathFlows } from './flows.ts'
+import { SequenceNumbers } from './isn.ts'
+import { type ListenOptions, Listener, type ListenerHost, type ListenerOwner } from './listener.ts'
+import { Mib } from './mib.ts'
+import type { ConnectRequest, StackOptions } from './options.ts'
+import { EphemeralPorts, ListenPorts, looksLikeShim } from './ports.ts'
+import { type Random, CryptoRandom } from './random.ts'
+import { type SocketRecord, socketRecord } from './sockets.ts'
+import { Sysctl } from './sysctl.ts'
+import { TimeWaitEntry, type TimeWaitHost, TimeWaitTable } from './time-wait.ts'
+import { isOver, Turn, type TurnHost } from './turn.ts'
+import { Wheel, type WheelItem } from './wheel.ts'
+
+export interface StackEvents {
+  /** The stack has closed. */
+  close: []
+}
+
+/**
+ * A host: its own ports, parameters, counters, timers and UDP sockets. `import net from 'sluice'` uses the default one; make as many as you like.
+ *
+ * @example
+ * const stack = new Stack({ impair: { loss: 0.05, delay: 100 }, seed: 42 })
+ * stack.net.connect(8080, 'localhost')
+ */
+export class Stack extends EventEmitter<StackEvents> {
+  readonly sysctl: Sysctl
+  /** The counters, live. `counters()` copies them. */
+  readonly mib: Mib = new Mib()
+  readonly seed: number
+  readonly #options: StackOptions
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #numbers: SequenceNumbers
+  readonly #ephemeral: EphemeralPorts
+  readonly #tunnel: UdpTunnel
+  readonly #wheel: Wheel<WheelItem>
+  readonly #turn: Turn
+  readonly #timeWait: TimeWaitTable
+  readonly #tcpHost: TcpHost
+  readonly #host: EndpointHost & FlowsHost & ListenerHost & TimeWaitHost & TurnHost & TunnelOwner
+  readonly #listeners = new Set<Listener>()
+  readonly #ports = new ListenPorts<Listener>()
+  /** Paths with connections or TIME_WAIT records. */
+  readonly #flows = new Set<PathFlows>()
+  readonly #inSegment = new Segment()
+  readonly #outSegment = new Segment()
+  #impairSpec: ImpairSpec | null = null
+  #tracer: Tracer | null = null
+  #held = 0
+  #nextId = 1
+  #closed: Promise<void> | null = null
+  #whenIdle: (() => void) | null = null
+
+  constructor(options: StackOptions = {}) {
+    super()
+    this.#options = options
+    this.sysctl = new Sysctl({
+      checkCongestionControl: (name) => (hasCongestionControl(name) ? null : 'no congestion control is registered by that name'),
+    })
+    if (options.sysctl !== undefined) this.sysctl.assign(options.sysctl)
+    this.#clock = options.clock ?? new LoopClock()
+    this.#random = options.random ?? new CryptoRandom()
+    this.seed = options.seed ?? Math.floor(this.#random.public() * 0x1_0000_0000)
+    this.#numbers = new SequenceNumbers(this.#random)
+    this.#ephemeral = new EphemeralPorts(this.#random)
+    this.#wheel = new Wheel<WheelItem>(this.#clock.nowUs())
+    this.#tcpHost = this.#makeTcpHost()
+    this.#host = this.#makeHost()
+    this.#turn = new Turn(this.#host)
+    this.#timeWait = new TimeWaitTable(this.#host)
+    this.#tunnel = new UdpTunnel({
+      owner: this.#host,
+      encapsulation: options.encapsulation ?? 'framed',
+      mtu: options.mtu ?? 'auto',
+      tunnel: options.tunnel,
+      dgram: options.dgram,
+      interfaces: options.interfaces,
+      recvBufferSize: options.recvBufferSize,
+      impair: Impairment.parse(options.impair),
+      seed: this.seed,
+    })
+    this.#impairSpec = options.impair ?? null
+    this.#clock.start(
+      (now) => this.#wake(now),
+      (now) => this.#runTurn(now),
+    )
+  }
+
+  // ---- What users see ------------------------------------------------------------------------------------------------------------
+
+  /** What is done to what this stack sends and receives; assign to change it while running, `null` for nothing. Throws on a bad value. */
+  get impair(): ImpairSpec | null {
+    return this.#impairSpec
+  }
+
+  set impair(spec: ImpairSpec | null) {
+    this.#tunnel.setImpair(Impairment.parse(spec))
+    this.#impairSpec = spec
+    this.#rearm()
+  }
+
+  /** The counters of the host, by the kernel's names (`netstat -s`), copied. */
+  counters(): Record<string, number> {
+    return this.mib.toObject()
+  }
+
+  /** One record per listener and connection: what `ss -tipean` shows. */
+  sockets(): SocketRecord[] {
+    const now = this.#clock.nowUs()
+    const records = [...this.#listeners].map((listener) => socketRecord(listener, now))
+    for (const flows of this.#flows) for (const endpoint of flows.endpoints()) records.push(socketRecord(endpoint, now))
+    return records
+  }
+
+  /** Hears of every segment and decision; `null` for nobody. */
+  get tracer(): Tracer | null {
+    return this.#tracer
+  }
+
+  set tracer(tracer: Tracer | null) {
+    this.#tracer = tracer
+  }
+
+  /**
+   * Closes everything: listeners at once, connections by FIN (`abort`: by RST). Resolves when all is acknowledged, or given up, and the UDP sockets
+   * are closed. TIME_WAIT is not waited for.
+   */
+  close({ abort = false }: { abort?: boolean } = {}): Promise<void> {
+    for (const listener of [...this.#listeners]) listener.close()
+    for (const flows of this.#flows) {
+      for (const endpoint of [...flows.endpoints()]) {
+        const { owner } = endpoint
+        if (abort) endpoint.abort()
+        else endpoint.close()
+        owner?.closed(endpoint.connection.closeReason)
+      }
+    }
+    this.#closed ??= new Promise<void>((resolve) => {
+      this.#whenIdle = () => {
+        this.#whenIdle = null
+        this.#clock.stop()
+        this.#tunnel.close()
+        this.emit('close')
+        resolve()
+      }
+    })
+    this.#clock.soon()
+    return this.#closed
+  }
+
+  // ---- What `net` calls ----------------------------------------------------------------------------------------------------------
+
+  /** Binds at once; the code of the failed system call where it cannot. */
+  listen(options: ListenOptions, owner: ListenerOwner): Listener | ErrorCode {
+    if (this.#closed !== null) return 'EINVAL'
+    const { address, ipv6Only, reusePort } = options
+    const direct = this.#options.tunnel === undefined
+    let { port } = options
+    // In tunnel mode TCP ports are the stack's alone: the UDP port is shared.
+    if (!direct && port === 0) {
+      port = this.#ephemeral.any(this.sysctl.values.ip_local_port_range, (candidate) => this.#ports.has(candidate)) ?? 0
+      if (port === 0) return 'EADDRINUSE'
+    }
+    const udp = this.#tunnel.listen({ address, port, ipv6Only, reusePort })
+    if (typeof udp === 'string') return udp
+    if (direct) port = udp.port
+    const listener = new Listener(this.#host, owner, udp, direct ? udp.address : (address ?? udp.address), port, options.backlog)
+    const failure = this.#ports.bind({ address: listener.address, port, ipv6Only, reusePort }, listener)
+    if (failure !== null) {
+      udp.close()
+      return failure
+    }
+    listener.open()
+    this.#listeners.add(listener)
+    return listener
+  }
+
+  /** Begins to connect; the code of the failed system call where it cannot. */
+  connect(request: ConnectRequest, owner: EndpointOwner): Endpoint | ErrorCode {
+    if (this.#closed !== null) return 'EINVAL'
+    const { tunnel } = this.#options
+    const udpPort = request.tunnelPort ?? (tunnel === undefined ? request.port : (tunnel.peerPort ?? tunnel.port))
+    const throughTunnel = tunnel !== undefined || request.tunnelPort !== undefined
+    const path = this.#tunnel.open({
+      remoteAddress: request.address,
+      remotePort: udpPort,
+      localAddress: request.localAddress,
+      localPort: throughTunnel ? 0 : (request.localPort ?? 0),
+    })
+    if (typeof path === 'string') return path
+    const flows = path.user as PathFlows
+    const localPort = this.#localPort(flows, path, request, throughTunnel)
+    if (typeof localPort === 'string') return localPort
+    const now = this.#clock.nowUs()
+    const connection = this.#makeConnection(path, localPort, request.port, request, now)
+    const endpoint = new Endpoint(this.#host, connection, path, owner)
+    flows.set(flowKey(localPort, request.port), endpoint)
+    connection.openActive(now)
+    endpoint.updateHold()
+    this.#ready(endpoint)
+    return endpoint
+  }
+
+  // ---- For the process's end -----------------------------------------------------------------------------------------------------
+
+  /** Sends the last segment of every connection without waiting for the event loop: FIN, or RST where data is unread or unsent. */
+  closeNow(): void {
+    const now = this.#clock.nowUs()
+    for (const flows of this.#flows) {
+      for (const endpoint of flows.endpoints()) {
+        const { connection, path } = endpoint
+        if (connection.unread > 0) connection.abort(now)
+        else connection.end(now)
+        while (connection.fill(path, now)) continue
+        const { sender } = connection
+        if (sender.hasUnsent && connection.state !== State.SYN_SENT) {
+          connection.abort(now)
+          while (connection.fill(path, now)) continue
+        }
+      }
+    }
+    this.#tunnel.flush(now)
+    this.#tunnel.flushSync()
+  }
+
+  /** Whether anything keeps the event loop open. */
+  get isHeld(): boolean {
+    return this.#held > 0
+  }
+
+  // ---- Inside --------------------------------------------------------------------------------------------------------------------
+
+  #localPort(flows: PathFlows, path: Path, { address, port, localPort = 0 }: ConnectRequest, throughTunnel: boolean): number | ErrorCode {
+    const { bare } = this.#host
+    const isTaken = (candidate: number): boolean => {
+      if (flows.get(flowKey(candidate, port)) !== undefined) return true
+      return (throughTunnel && this.#ports.has(candidate)) || (bare && looksLikeShim(candidate))
+    }
+    if (localPort !== 0) {
+      const flow = flows.get(flowKey(localPort, port))
+      return flow === undefined ? localPort : 'EADDRINUSE'
+    }
+    // ours: the first connection of a path has the path's UDP port for its own, so that firewalls and logs show one number.
+    if (!throughTunnel && !isTaken(path.localPort)) return path.localPort
+    return this.#ephemeral.pick(path.localAddress, address, port, this.sysctl.values.ip_local_port_range, isTaken) ?? 'EADDRNOTAVAIL'
+  }
+
+  #makeConnection(
+    path: Path,
+    localPort: number,
+    remotePort: number,
+    settings: Pick<ConnectRequest, 'noDelay' | 'congestionControl' | 'sndbuf' | 'rcvbuf' | 'mss'>,
+    now: number,
+  ): Connection {
+    const { localAddress, remoteAddress } = path
+    const options: ConnectionOptions = {
+      id: this.#nextId++,
+      family: path.family,
+      localPort,
+      remotePort,
+      iss: this.#numbers.isn(localAddress, localPort, remoteAddress, remotePort, now),
+      tsOffset: this.#numbers.timestampOffset(localAddress, localPort, remoteAddress, remotePort),
+      maxSegment: path.maxSegment,
+      receiveLimit: path.receiveBudget.windowLimit(path.maxSegment - 32),
+      checksumOffload: (this.#options.checksum ?? 'offload') === 'offload',
+      noDelay: settings.noDelay,
+      congestionControl: settings.congestionControl,
+      sndbuf: settings.sndbuf,
+      rcvbuf: settings.rcvbuf,
+      mss: settings.mss,
+    }
+    return new Connection(this.#tcpHost, options, now)
+  }
+
+  /** A segment that no connection waits for: to a listener if it is a SYN, else it draws a RST (rfc9293#3.10.7.1, #3.10.7.2). */
+  #stranger(flows: PathFlows, segment: Segment, now: number): void {
+    const { path } = flows
+    const { flags } = segment
+    const listener = (flags & Flag.RST) === 0 ? this.#listenerFor(path, segment.dstPort) : null
+    // rfc9293#3.10.7.2: what a listener gets before any SYN is from another life, and answered by a RST below.
+    if (listener === null || (flags & (Flag.ACK | Flag.SYN)) !== Flag.SYN) {
+      this.#reply(flows, segment, (out) => resetFor(segment, out))
+      return
+    }
+    // linux: a SYN with FIN is no way to begin.
+    if ((flags & Flag.FIN) !== 0 || !listener.admits()) return
+    const connection = this.#makeConnection(path, segment.dstPort, segment.srcPort, {}, now)
+    const endpoint = new Endpoint(this.#host, connection, path, null)
+    listener.began(endpoint)
+    flows.set(flowKey(segment.dstPort, segment.srcPort), endpoint)
+    connection.openPassive(segment, now)
+    this.#ready(endpoint)
+  }
+
+  #listenerFor(path: Path, port: number): Listener | null {
+    // In direct mode the TCP port is the UDP port: a socket of another port has no business with it.
+    if (this.#options.tunnel === undefined && path.localPort !== port) return null
+    return this.#ports.find(path.localAddress, port)
+  }
+
+  /** A stateless answer. It is no longer than what drew it (a RST, or a bare ACK with timestamps only where there were some). */
+  #reply(flows: PathFlows, request: Segment, fill: (out: Segment) => boolean | void): void {
+    const out = this.#outSegment
+    const { srcPort, dstPort, hasTimestamps } = request
+    if (fill(out) === false) return
+    out.srcPort = dstPort
+    out.dstPort = srcPort
+    if (!hasTimestamps) out.hasTimestamps = false
+    const length = 20 + optionsLength(out)
+    const { path } = flows
+    if (!path.reserve(length)) return
+    const { buffer, offset } = path
+    encodeHeader(out, buffer, offset)
+    writeChecksum(buffer, offset, offset + length)
+    path.commit(length)
+    this.mib.OutSegs++
+    if ((out.flags & Flag.RST) !== 0) this.mib.OutRsts++
+  }
+
+  #ready(endpoint: Endpoint): void {
+    this.#turn.add(endpoint)
+    if (!this.#turn.isRunning) this.#clock.soon()
+  }
+
+  #runTurn(now: number): void {
+    this.#turn.run(now)
+    this.#rearm()
+    // What user code asked for while the turn was pulling.
+    if (!this.#turn.isEmpty) this.#clock.soon()
+    if (this.#whenIdle !== null && ![...this.#flows].some((flows) => !flows.endpoints().next().done)) this.#whenIdle()
+  }
+
+  #wake(now: number): void {
+    this.#wheel.advance(now, (item) => {
+      if (item instanceof Endpoint) {
+        item.deadlinePassed(now)
+        this.#turn.add(item)
+      } else this.#timeWait.expired(item as TimeWaitEntry)
+    })
+    if (now >= this.#tunnel.deadline) this.#tunnel.deadlinePassed(now)
+    this.#runTurn(now)
+  }
+
+  #rearm(): void {
+    this.#clock.wakeAt(Math.min(this.#wheel.nextWakeUs(), this.#tunnel.deadline))
+  }
+
+  #settled(endpoint: Endpoint, now: number): void {
+    if (endpoint.detached) return
+    const { connection } = endpoint
+    if (isOver(endpoint)) {
+      endpoint.detached = true
+      this.#wheel.remove(endpoint)
+      const flows = endpoint.path.user as PathFlows
+      const key = flowKey(connection.localPort, connection.remotePort)
+      const timeWait = connection.state === State.TIME_WAIT
+      if (!timeWait || !this.#timeWait.add(timeWaitRecord(connection), flows, key, connection.checksumOffload, now)) flows.delete(key)
+    } else this.#wheel.schedule(endpoint)
+    endpoint.updateHold()
+  }
+
+  #makeTcpHost(): TcpHost {
+    const stack = this
+    return {
+      sysctl: this.sysctl.values,
+      mib: this.mib,
+      outSegment: this.#outSegment,
+      get tracer() {
+        return stack.#tracer
+      },
+      random: () => this.#random.public(),
+      createCongestionControl,
+    }
+  }
+
+  /** What the parts of the stack see of it: one object for all, each part through its own interface. */
+  #makeHost(): EndpointHost & FlowsHost & ListenerHost & TimeWaitHost & TurnHost & TunnelOwner {
+    const { values } = this.sysctl
+    return {
+      mib: this.mib,
+      counters: this.mib,
+      sysctl: values,
+      settings: values,
+      wheel: this.#wheel,
+      inSegment: this.#inSegment,
+      bare: this.#options.encapsulation === 'bare',
+      nowUs: () => this.#clock.nowUs(),
+      wantTurn: () => this.#clock.soon(),
+      randomToken: () => this.#random.secret(8).readBigUInt64BE(),
+      pathOpened: (path: Path): PathUser => new PathFlows(this.#host, path),
+      flowsBegan: (flows) => this.#flows.add(flows),
+      flowsEnded: (flows) => this.#flows.delete(flows),
+      ready: (endpoint) => this.#ready(endpoint),
+      held: (by) => {
+        this.#held += by
+        this.#clock.hold(this.#held > 0)
+      },
+      get exitLinger() {
+        return values.exit_linger
+      },
+      synLimit: (backlog) => Math.min(values.tcp_max_syn_backlog, values.somaxconn, Math.max(backlog, 1)),
+      listenerClosed: (listener) => {
+        this.#listeners.delete(listener)
+        this.#ports.release(listener.port, listener)
+      },
+      timeWaitArrives: (_flows, entry, segment, now) => this.#timeWait.arrives(entry, segment, now),
+      strangerArrives: (flows, segment, now) => this.#stranger(flows, segment, now),
+      reply: (flows, request, fill) => this.#reply(flows, request, fill),
+      settled: (endpoint, now) => this.#settled(endpoint, now),
+      flush: (now) => this.#tunnel.flush(now),
+    }
+  }
+}

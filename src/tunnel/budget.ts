@@ -1,0 +1,54 @@
+import type { ReceiveBudget } from './datagrams.ts'
+
+// linux: what the kernel charges to a receive buffer for one datagram, measured over loopback on 6.18 by filling an unread
+// socket, IPv4 and IPv6. The bytes lie in a block whose size is a power of two, with 320 bytes of bookkeeping behind them, and
+// the descriptor takes 256 more; above 16,000 bytes they lie in pages, and about 1,000 bytes are added:
+//
+//     UDP payload       ≤ 160   ≤ 600  ≤ 1,632  ≤ 3,648  ≤ 7,744  ≤ 15,936   26,000   32,256   65,000
+//     charged             832   1,280    2,304    4,352    8,450    16,650   26,930   33,220   66,300
+//
+// Old kernels take the next power of two for large ones as well. A network card's driver takes a 2,304-byte block for anything
+// up to 1,500. What is counted here is the larger of all these.
+const SMALLEST_CHARGE = 2304
+const DESCRIPTOR = 256
+/** Headers, alignment and bookkeeping that share the block with the payload. */
+const BLOCK_OVERHEAD = 448
+/** The same for payload in pages. */
+const PAGES_OVERHEAD = 1600
+/** Shim, TCP header with every option, for a segment that carries a full MSS. */
+const FRAME_OVERHEAD = 64
+
+/**
+ * Payload sizes that fill a block: 32, 16, 8 and 4 KB with the overhead taken off. One byte more would double the charge on old
+ * kernels, and halve what a receive buffer holds.
+ */
+export const BLOCK_FILLING = [32_256, 15_872, 7_680, 3_584] as const
+
+/** Bytes that a datagram with `size` bytes of payload takes of the receive buffer. Never less than the kernel's own count. */
+export function datagramCharge(size: number): number {
+  const block = 2 ** Math.ceil(Math.log2(size + BLOCK_OVERHEAD)) + DESCRIPTOR
+  return Math.max(SMALLEST_CHARGE, block, size > BLOCK_FILLING[1] ? size + PAGES_OVERHEAD : 0)
+}
+
+/** One UDP socket's share-out. */
+export class SocketBudget implements ReceiveBudget {
+  readonly granted: number
+  users = 0
+  // The last answer's question: the same few sizes are asked about again and again.
+  #mss = 0
+  #promise = 0
+
+  constructor(granted: number) {
+    this.granted = granted
+  }
+
+  windowLimit(mss: number): number {
+    if (mss !== this.#mss) {
+      this.#mss = mss
+      // An eighth is kept back for what no window governs: acknowledgements, handshakes, probes, segments sent twice.
+      this.#promise = Math.floor((this.granted - (this.granted >> 3)) / datagramCharge(mss + FRAME_OVERHEAD)) * mss
+    }
+    // Two segments keep the acknowledgement clock going; less would stall (rfc9293#3.8.6.2.1).
+    return Math.max(2 * mss, this.users > 1 ? Math.floor(this.#promise / this.users) : this.#promise)
+  }
+}

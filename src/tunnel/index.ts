@@ -1,0 +1,2 @@
+export * from './datagrams.ts'
+export { type TunnelMode, UdpTunnel, type UdpTunnelOptions } from './tunnel.ts'

@@ -1,0 +1,394 @@
+import { FrameKind, FrameResult, FrameView, nextFrame, SHIM_LENGTH, writeProbe, writeShim } from '../wire/frame.ts'
+import { type Family, familyOf } from './addresses.ts'
+import { type Batch, type BatchPool, LARGEST_BATCH } from './batch.ts'
+import type { ErrorCode, Path, PathUser, ReceiveBudget, TunnelOwner } from './datagrams.ts'
+import type { PathImpairment } from './impairment.ts'
+import { type MtuRule, nextLowerDatagram } from './mtu.ts'
+import type { UdpSocket } from './udp.ts'
+
+/** What a path needs from the tunnel that it belongs to. */
+export interface PathHost {
+  readonly owner: TunnelOwner
+  readonly pool: BatchPool
+  readonly framed: boolean
+  readonly mtu: MtuRule
+  /** Something was written: `flush` is to be called before the turn ends. */
+  pathDirty(path: UdpPath): void
+  /** The last record let go and nothing waits to be sent. */
+  pathIdle(path: UdpPath): void
+  /** Impairment holds frames of this path. */
+  pathDelayed(path: UdpPath): void
+}
+
+/** Before the owner knows of a path, and after it closed. */
+const NOBODY: PathUser = {
+  segmentArrives() {},
+  refused() {},
+  unreachable() {},
+  writable() {},
+  maxSegmentChanged() {},
+}
+
+const EMPTY = Buffer.alloc(0)
+const view = new FrameView()
+
+export class UdpPath implements Path {
+  readonly family: Family
+  readonly localAddress: string
+  readonly localPort: number
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly loopback: boolean
+  readonly socket: UdpSocket
+  /** We began it: then it is ours to keep alive. */
+  readonly opened: boolean
+
+  user: PathUser = NOBODY
+  active = false
+  closed = false
+  /** Under which the tunnel finds it again for another connection. */
+  key: string | null = null
+  /** The owner knows of it. */
+  announced = false
+  /** Segments may be this long; see `datagrams.ts`. */
+  maxSegment: number
+  lastHeardUs: number
+  lastSentUs: number
+
+  // The slot of `reserve`.
+  buffer: Buffer = EMPTY
+  offset = 0
+
+  impairment: PathImpairment | null = null
+  /** In the tunnel's list of those to be flushed. */
+  dirty = false
+
+  readonly #host: PathHost
+  readonly #shim: number
+  /** What was committed and not flushed. */
+  #batch: Batch | null = null
+  /** What came out of the impairment. */
+  #out: Batch | null = null
+  /** Bytes of the largest datagram that is packed or sent. */
+  #maxDatagram: number
+  /** What the kernel refused as too large. */
+  #refusedSize = Infinity
+  #records = 0
+  /** `reserve` said no, and `writable` is owed. */
+  #blocked = false
+  /** Of our last probe. */
+  #token = -1n
+
+  constructor(
+    host: PathHost,
+    socket: UdpSocket,
+    localAddress: string,
+    remoteAddress: string,
+    remotePort: number,
+    loopback: boolean,
+    opened: boolean,
+    nowUs: number,
+  ) {
+    this.#host = host
+    this.#shim = host.framed ? SHIM_LENGTH : 0
+    this.socket = socket
+    this.family = familyOf(remoteAddress)
+    this.localAddress = localAddress
+    this.localPort = socket.localPort
+    this.remoteAddress = remoteAddress
+    this.remotePort = remotePort
+    this.loopback = loopback
+    this.opened = opened
+    this.lastHeardUs = nowUs
+    this.lastSentUs = nowUs
+    this.#maxDatagram = host.mtu.datagram(this.family, loopback, socket.budget.granted)
+    this.maxSegment = this.#maxDatagram - this.#shim
+  }
+
+  get framed(): boolean {
+    return this.#shim !== 0
+  }
+
+  get receiveBudget(): ReceiveBudget {
+    return this.socket.budget
+  }
+
+  // ---- records
+
+  retain(): void {
+    this.#records++
+  }
+
+  release(): void {
+    if (this.#records > 0) this.#records--
+    this.#host.pathIdle(this)
+  }
+
+  /** Nobody needs it and nothing is under way. */
+  get isIdle(): boolean {
+    if (this.#records > 0 || (this.#batch !== null && this.#batch.count > 0)) return false
+    // What dgram still has to send would be thrown away with the socket.
+    if (this.socket.connected && this.socket.waiting > 0) return false
+    return this.impairment === null || this.impairment.isEmpty
+  }
+
+  get isWanted(): boolean {
+    return this.#records > 0
+  }
+
+  /** Called by the tunnel only. */
+  close(): void {
+    this.closed = true
+    this.user = NOBODY
+    if (this.#batch !== null) this.#host.pool.put(this.#batch)
+    if (this.#out !== null) this.#host.pool.put(this.#out)
+    this.#batch = null
+    this.#out = null
+    this.impairment?.close()
+    this.impairment = null
+    this.buffer = EMPTY
+  }
+
+  // ---- sending
+
+  reserve(size: number): boolean {
+    if (this.closed) return false
+    if (this.socket.waiting > this.#host.owner.settings.tcp_limit_output_bytes) {
+      if (!this.#blocked) this.socket.blocked.push(this)
+      this.#blocked = true
+      return false
+    }
+    const batch = this.#room(size + this.#shim)
+    this.buffer = batch.buffer
+    this.offset = batch.used + this.#shim
+    return true
+  }
+
+  commit(size: number): void {
+    const batch = this.#batch
+    if (batch === null) return
+    const used = batch.used
+    if (this.#shim !== 0) writeShim(batch.buffer, used, FrameKind.Segment, size)
+    // In bare mode the datagram is the segment: never two in one.
+    batch.append(used + this.#shim + size, this.#shim === 0 ? 0 : this.#maxDatagram)
+    if (!this.dirty) this.#host.pathDirty(this)
+  }
+
+  /** Sends what was committed, through the impairment if there is one. */
+  flush(nowUs: number): void {
+    const batch = this.#batch
+    if (batch === null) return
+    this.#batch = null
+    if (this.impairment === null) {
+      this.#send(batch, nowUs)
+      return
+    }
+    this.#impair(batch, this.impairment, nowUs)
+    this.#host.pool.put(batch)
+    this.#sendImpaired(nowUs)
+  }
+
+  /** Frames that impairment held until now. */
+  releaseDelayed(nowUs: number): void {
+    const impairment = this.impairment
+    if (impairment === null) return
+    impairment.releaseOut(nowUs, this.#append)
+    this.#sendImpaired(nowUs)
+    impairment.releaseIn(nowUs, this.#deliver)
+    this.endImpairment()
+  }
+
+  /** Lets go of an impairment that was turned off, once it holds nothing: the plain way is faster. */
+  endImpairment(): void {
+    if (this.impairment?.isOver) this.impairment = null
+  }
+
+  /** Sends all that waits, due or not. */
+  flushAll(nowUs: number): void {
+    this.flush(nowUs)
+    this.impairment?.releaseOut(Infinity, this.#append)
+    this.#sendImpaired(nowUs)
+  }
+
+  probe(): void {
+    if (this.closed || this.#shim === 0) return
+    const { owner } = this.#host
+    this.#token = owner.randomToken()
+    this.#writeProbe(FrameKind.Probe, this.#token)
+    owner.counters.PathProbesSent++
+    this.flush(owner.nowUs())
+  }
+
+  /** With the eight bytes that the prober chose, and nothing else: never larger than the probe. */
+  replyToProbe(token: bigint): void {
+    if (this.closed) return
+    this.#writeProbe(FrameKind.ProbeReply, token)
+    this.#host.owner.counters.PathProbesAnswered++
+  }
+
+  /** True: it answers our last probe. */
+  isOurToken(token: bigint): boolean {
+    return token === this.#token
+  }
+
+  /** After the socket's queue emptied. */
+  unblock(): void {
+    if (!this.#blocked || this.closed) return
+    this.#blocked = false
+    this.user.writable()
+    this.#host.owner.wantTurn()
+  }
+
+  sendFailed(batch: Batch, index: number, code: ErrorCode): void {
+    const { owner } = this.#host
+    switch (code) {
+      case 'ECONNREFUSED':
+        // The kernel reported what an earlier datagram met, and did not send this one.
+        if (!batch.again) this.#sendAgain(batch, index)
+        this.user.refused(owner.nowUs())
+        owner.wantTurn()
+        return
+      case 'ENETUNREACH':
+      case 'EHOSTUNREACH':
+        this.user.unreachable(code, owner.nowUs())
+        owner.wantTurn()
+        return
+      case 'EMSGSIZE':
+        this.tooLarge(batch.ends[index] - batch.startOf(index))
+        return
+      case 'ECANCELED':
+        return
+      default:
+        // EPERM, ENOBUFS, EAGAIN and whatever else: a lost packet, as any queue on the way may lose one.
+        owner.counters.UdpSndbufErrors++
+    }
+  }
+
+  // ---- size
+
+  /** A datagram of `size` bytes does not fit the way. */
+  tooLarge(size: number): void {
+    this.#refusedSize = Math.min(this.#refusedSize, nextLowerDatagram(Math.min(size, this.#maxDatagram), this.family))
+    this.mtuChanged()
+  }
+
+  mtuChanged(): void {
+    const { mtu } = this.#host
+    const limit = Math.min(mtu.datagram(this.family, this.loopback, this.socket.budget.granted), this.#refusedSize)
+    if (limit === this.#maxDatagram) return
+    this.#maxDatagram = limit
+    this.maxSegment = limit - this.#shim
+    this.user.maxSegmentChanged()
+    this.#host.owner.wantTurn()
+  }
+
+  // ---- receiving
+
+  /** A segment came: borrowed until return. */
+  segmentArrived(buffer: Buffer, start: number, end: number, nowUs: number): void {
+    this.lastHeardUs = nowUs
+    if (this.impairment === null) {
+      this.user.segmentArrives(buffer, start, end, nowUs)
+      return
+    }
+    this.impairment.pushIn(buffer, start, end, nowUs, this.#deliver)
+    this.#noteDelay()
+  }
+
+  readonly #deliver = (buffer: Buffer, start: number, end: number): void => {
+    this.user.segmentArrives(buffer, start, end, this.#host.owner.nowUs())
+  }
+
+  // ---- inside
+
+  /** The batch that is being written, with room for a frame of `size` bytes. */
+  #room(size: number): Batch {
+    let batch = this.#roomIn(this.#batch, size)
+    if (batch === null) {
+      this.flush(this.#host.owner.nowUs())
+      batch = this.#host.pool.take(this, LARGEST_BATCH)
+    }
+    this.#batch = batch
+    return batch
+  }
+
+  /** The same for what comes out of the impairment. */
+  #outRoom(size: number): Batch {
+    let batch = this.#roomIn(this.#out, size)
+    if (batch === null) {
+      this.#send(this.#out!, this.#host.owner.nowUs())
+      batch = this.#host.pool.take(this, LARGEST_BATCH)
+    }
+    this.#out = batch
+    return batch
+  }
+
+  #roomIn(batch: Batch | null, size: number): Batch | null {
+    const { pool } = this.#host
+    if (batch === null) return pool.take(this, size)
+    return batch.used + size <= batch.buffer.length ? batch : pool.grow(batch, size)
+  }
+
+  #send(batch: Batch, nowUs: number): void {
+    this.lastSentUs = nowUs
+    this.socket.send(batch, this.remoteAddress, this.remotePort)
+  }
+
+  #sendImpaired(nowUs: number): void {
+    const batch = this.#out
+    this.#out = null
+    if (batch !== null) this.#send(batch, nowUs)
+    this.#noteDelay()
+  }
+
+  #noteDelay(): void {
+    if (this.impairment !== null && !this.impairment.isEmpty) this.#host.pathDelayed(this)
+  }
+
+  /** Sends each segment of a batch into the pipeline; what comes out is gathered in a new batch. */
+  #impair(batch: Batch, impairment: PathImpairment, nowUs: number): void {
+    const { buffer, count, ends, used } = batch
+    if (this.#shim === 0) {
+      for (let i = 0; i < count; i++) impairment.pushOut(buffer, batch.startOf(i), ends[i], nowUs, this.#append)
+      return
+    }
+    for (let at = 0; nextFrame(buffer, at, used, view) === FrameResult.Frame; at = view.next) {
+      // Probes are not traffic: they pass.
+      if (view.kind !== FrameKind.Segment) this.#appendFrame(buffer, at, view.next)
+      else impairment.pushOut(buffer, view.start, view.end, nowUs, this.#append)
+    }
+  }
+
+  readonly #append = (buffer: Buffer, start: number, end: number): void => {
+    if (this.closed) return
+    const size = end - start
+    const batch = this.#outRoom(size + this.#shim)
+    const at = batch.used + this.#shim
+    if (this.#shim !== 0) writeShim(batch.buffer, batch.used, FrameKind.Segment, size)
+    buffer.copy(batch.buffer, at, start, end)
+    batch.append(at + size, this.#shim === 0 ? 0 : this.#maxDatagram)
+  }
+
+  #appendFrame(buffer: Buffer, start: number, end: number): void {
+    const batch = this.#outRoom(end - start)
+    buffer.copy(batch.buffer, batch.used, start, end)
+    batch.append(batch.used + end - start, this.#maxDatagram)
+  }
+
+  #writeProbe(kind: typeof FrameKind.Probe | typeof FrameKind.ProbeReply, token: bigint): void {
+    const batch = this.#room(SHIM_LENGTH + 8)
+    const size = writeProbe(batch.buffer, batch.used, kind, token)
+    batch.append(batch.used + size, this.#maxDatagram)
+    if (!this.dirty) this.#host.pathDirty(this)
+  }
+
+  #sendAgain(batch: Batch, index: number): void {
+    const start = batch.startOf(index)
+    const size = batch.ends[index] - start
+    const once = this.#host.pool.take(this, size)
+    batch.buffer.copy(once.buffer, 0, start, start + size)
+    once.append(size, 0)
+    once.again = true
+    this.socket.send(once, this.remoteAddress, this.remotePort)
+  }
+}

@@ -1,0 +1,299 @@
+import type dgram from 'node:dgram'
+import { DgramAsPromised, type SocketAsPromised } from 'dgram-as-promised'
+import type { Family } from './addresses.ts'
+import type { Batch } from './batch.ts'
+import { SocketBudget } from './budget.ts'
+import type { ErrorCode } from './datagrams.ts'
+import type { UdpPath } from './path.ts'
+import { PathTable } from './path-table.ts'
+
+export type DgramModule = typeof dgram
+
+/** Bytes of socket buffer to ask for. The kernel grants what its limits allow. */
+const WANTED_BUFFER = 4 << 20
+const LEAST_BUFFER = 128 << 10
+
+/** Who owns a socket: told of what it reads, and of what it could not send. */
+export interface UdpSocketUser {
+  /** `message` is private to this datagram. */
+  datagramArrived(socket: UdpSocket, message: Buffer, remoteAddress: string, remotePort: number): void
+  /** A pending error was read: the answer to some earlier datagram. */
+  receiveFailed(socket: UdpSocket, code: ErrorCode): void
+  /** Datagram `index` of the batch was not sent. Borrowed until return. */
+  sendFailed(socket: UdpSocket, batch: Batch, index: number, code: ErrorCode): void
+  /** Nobody needs the batch any more. */
+  batchDone(socket: UdpSocket, batch: Batch): void
+  /** Of the bytes handed over none waits any more. */
+  drained(socket: UdpSocket): void
+}
+
+export interface UdpSocketOptions {
+  family: Family
+  address: string
+  port: number
+  dgram: DgramModule | undefined
+  /** `SO_RCVBUF` to set; undefined: as much as can be had. */
+  recvBufferSize: number | undefined
+  /** Other sockets that say the same may have the same address: only for sockets that are connected at once. */
+  shareAddress?: boolean
+}
+
+/** dgram's own lookup takes a tick; this one makes `bind`, `connect` and `send` happen when they are called. */
+function lookup(
+  hostname: string,
+  options: unknown,
+  callback: (error: NodeJS.ErrnoException | null, address: string, family: number) => void,
+): void {
+  callback(null, hostname, typeof options === 'number' ? options : 0)
+}
+
+/**
+ * A bound UDP socket. Its life belongs to dgram-as-promised, what it sends and receives goes by the raw socket. It never holds
+ * the event loop open; nothing here throws.
+ */
+export class UdpSocket {
+  readonly family: Family
+  readonly localPort: number
+  readonly budget: SocketBudget
+  /** The bound address; after `connect` the one that the kernel chose. */
+  localAddress: string
+  closed = false
+  connected = false
+  /** Its only path, where it is connected. */
+  peer: UdpPath | null = null
+  /** Its paths, where it is not. */
+  readonly paths = new PathTable()
+  /** Takes what comes, where it is no socket of paths. */
+  divert: ((message: Buffer, remoteAddress: string, remotePort: number) => void) | null = null
+  /** A listener is, or was, on it: datagrams of strangers are heard. */
+  hearsStrangers = false
+  /** A listener is on it now. */
+  listened = false
+  /** Datagrams dropped for want of room, when that was last looked at. */
+  drops = 0
+  /** Paths that found too much waiting. */
+  blocked: UdpPath[] = []
+  /** Bytes handed to `send` whose fate is not known yet. */
+  waiting = 0
+
+  readonly #promised: SocketAsPromised
+  readonly #raw: dgram.Socket
+  readonly #user: UdpSocketUser
+  /** Batches under way. dgram calls back in the order of the sends, so one index follows. */
+  #batches: (Batch | null)[] = []
+  #head = 0
+
+  private constructor(
+    promised: SocketAsPromised,
+    family: Family,
+    recvBufferSize: number | undefined,
+    user: UdpSocketUser,
+  ) {
+    const raw = promised.socket
+    const bound = raw.address()
+    this.#promised = promised
+    this.#raw = raw
+    this.#user = user
+    this.family = family
+    this.localAddress = bound.address
+    this.localPort = bound.port
+    this.budget = new SocketBudget(setBuffers(raw, recvBufferSize))
+    raw.unref()
+    raw.on('message', this.#onMessage)
+    raw.on('error', this.#onError)
+  }
+
+  /** Creates and binds a socket, or says by which code that failed. */
+  static open(options: UdpSocketOptions, user: UdpSocketUser): UdpSocket | ErrorCode {
+    let promised: SocketAsPromised
+    try {
+      const type = options.family === 'IPv4' ? 'udp4' : 'udp6'
+      const create = {
+        type,
+        lookup,
+        dgram: options.dgram,
+        ipv6Only: type === 'udp6',
+        reuseAddr: options.shareAddress,
+      } as const
+      promised = DgramAsPromised.createSocket(create)
+    } catch (error) {
+      return codeOf(error)
+    }
+    // Before `bind`, and before the package can hide an error: its own listener keeps one to reject a later call with.
+    let failure: ErrorCode | null = null
+    const onError = (error: Error): void => {
+      failure = codeOf(error)
+    }
+    promised.socket.on('error', onError)
+    // With a synchronous lookup it is bound, or has failed, when the call returns; the promise only repeats that later.
+    promised.bind({ port: options.port, address: options.address, exclusive: true }).catch(ignore)
+    let socket: UdpSocket | null = null
+    if (failure === null) {
+      try {
+        socket = new UdpSocket(promised, options.family, options.recvBufferSize, user)
+      } catch (error) {
+        // Bound in name only: the descriptor could not be had.
+        failure = codeOf(error)
+      }
+    }
+    promised.socket.off('error', onError)
+    if (socket !== null) return socket
+    promised.socket.on('error', ignore)
+    promised.close().catch(ignore)
+    return failure ?? 'EADDRNOTAVAIL'
+  }
+
+  /** Talks to one peer only from now on. False: the kernel knows no way there from here. */
+  connect(address: string, port: number): boolean {
+    try {
+      this.#raw.connect(port, address, ignore)
+      // The error itself would come a tick too late; a socket without a peer has failed.
+      this.#raw.remoteAddress()
+      this.localAddress = this.#raw.address().address
+      this.connected = true
+    } catch {
+      this.connected = false
+    }
+    return this.connected
+  }
+
+  /** Takes datagrams from everybody again. */
+  disconnect(): void {
+    try {
+      this.#raw.disconnect()
+      this.localAddress = this.#raw.address().address
+    } catch {
+      // It was not connected.
+    }
+    this.connected = false
+  }
+
+  /** The peer as the kernel writes it. */
+  get remoteAddress(): string {
+    try {
+      return this.#raw.remoteAddress().address
+    } catch {
+      return ''
+    }
+  }
+
+  /** Sends the datagrams of a batch, whose buffer is the socket's until `batchDone`. */
+  send(batch: Batch, address: string, port: number): void {
+    if (this.closed) {
+      this.#user.batchDone(this, batch)
+      return
+    }
+    const { buffer, count, ends } = batch
+    this.#batches.push(batch)
+    this.waiting += batch.used
+    let start = 0
+    let index = 0
+    try {
+      for (; index < count; index++) {
+        const end = ends[index]
+        if (this.connected) this.#raw.send(buffer, start, end - start, this.#onSent)
+        else this.#raw.send(buffer, start, end - start, port, address, this.#onSent)
+        start = end
+      }
+    } catch (error) {
+      // dgram refuses to try, the first time or not at all.
+      const onSent = this.#onSent
+      for (; index < count; index++) process.nextTick(onSent, error)
+    }
+  }
+
+  /** The kernel's own count of what it could not take yet; `waiting` also counts what it took in this tick. */
+  get queued(): number {
+    try {
+      return this.closed ? 0 : this.#raw.getSendQueueSize()
+    } catch {
+      return this.waiting
+    }
+  }
+
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    this.#raw.off('message', this.#onMessage)
+    this.#promised.close().catch(ignore)
+    this.#abandon()
+  }
+
+  readonly #onMessage = (message: Buffer, rinfo: dgram.RemoteInfo): void => {
+    this.#user.datagramArrived(this, message, rinfo.address, rinfo.port)
+  }
+
+  readonly #onError = (error: Error): void => {
+    if (!this.closed) this.#user.receiveFailed(this, codeOf(error))
+  }
+
+  readonly #onSent = (error: Error | null): void => {
+    const batch = this.#batches[this.#head]
+    if (batch === undefined || batch === null) return
+    const index = batch.done++
+    this.waiting -= batch.ends[index] - batch.startOf(index)
+    if (error !== null) {
+      batch.failed++
+      this.#user.sendFailed(this, batch, index, codeOf(error))
+    }
+    // Closed by what the failure led to: the batch is given back already.
+    if (this.closed) return
+    if (batch.done === batch.count) {
+      this.#batches[this.#head++] = null
+      this.#user.batchDone(this, batch)
+    }
+    if (this.#head === this.#batches.length) {
+      this.#batches.length = 0
+      this.#head = 0
+      this.#user.drained(this)
+    } else if (this.#head >= 1024) {
+      this.#batches = this.#batches.slice(this.#head)
+      this.#head = 0
+    }
+  }
+
+  /** Gives back what will not be called back for. dgram's queue still refers to the buffers, so they are not used again. */
+  #abandon(): void {
+    this.#batches = []
+    this.#head = 0
+    this.waiting = 0
+  }
+}
+
+/** Asks for large buffers and returns what was granted for receiving. */
+function setBuffers(raw: dgram.Socket, recvBufferSize: number | undefined): number {
+  if (recvBufferSize !== undefined) {
+    attempt(() => raw.setRecvBufferSize(recvBufferSize))
+  } else {
+    askForMost((size) => raw.setRecvBufferSize(size))
+  }
+  askForMost((size) => raw.setSendBufferSize(size))
+  try {
+    return raw.getRecvBufferSize()
+  } catch {
+    return LEAST_BUFFER
+  }
+}
+
+/** Linux cuts a request that is too large down to its limit; BSDs refuse it, and want to be asked for less. */
+function askForMost(ask: (size: number) => void): void {
+  for (let size = WANTED_BUFFER; size >= LEAST_BUFFER; size >>= 1) {
+    if (attempt(() => ask(size))) return
+  }
+}
+
+function attempt(action: () => void): boolean {
+  try {
+    action()
+    return true
+  } catch {
+    return false
+  }
+}
+
+function codeOf(error: unknown): ErrorCode {
+  const code = (error as NodeJS.ErrnoException).code
+  return typeof code === 'string' ? code : 'EIO'
+}
+
+function ignore(): void {}

@@ -1,0 +1,282 @@
+import { spawnSync } from 'node:child_process'
+import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { LoopClock } from '../../../src/stack/clock.ts'
+
+const MS = 1000
+const clocks: LoopClock[] = []
+const opened: Socket[] = []
+
+function newClock(): LoopClock {
+  const clock = new LoopClock()
+  clocks.push(clock)
+  return clock
+}
+
+/** A bound UDP socket, and one whose `send` reaches it at once. */
+async function sockets() {
+  const receiver = createSocket('udp4')
+  const sender = createSocket('udp4')
+  opened.push(receiver, sender)
+  receiver.bind(0, '127.0.0.1')
+  await once(receiver, 'listening')
+  sender.connect(receiver.address().port, '127.0.0.1')
+  await once(sender, 'connect')
+  // What follows in the same tick comes before the loop's timers, and these before its sockets.
+  await new Promise(setImmediate)
+  return { receiver, sender }
+}
+
+afterEach(() => {
+  for (const socket of opened.splice(0)) socket.close()
+  for (const clock of clocks.splice(0)) clock.stop()
+  vi.useRealTimers()
+})
+
+/** Until another clock, asked later than the one under test, has woken: what should have happened has. */
+function passed(ms: number): Promise<void> {
+  const clock = newClock()
+  return new Promise((resolve) => {
+    clock.start(
+      () => resolve(),
+      () => {},
+    )
+    clock.wakeAt(clock.nowUs() + ms * MS)
+    clock.hold(true)
+  })
+}
+
+/** Keeps the event loop from turning, as a busy application does. */
+function stall(ms: number): void {
+  const until = performance.now() + ms
+  while (performance.now() < until);
+}
+
+describe('LoopClock', () => {
+  it('counts whole microseconds from its construction and never backwards', () => {
+    const clock = newClock()
+    let last = clock.nowUs()
+    expect(last).toBeGreaterThanOrEqual(0)
+    let bad = 0
+    for (let i = 0; i < 100_000; i++) {
+      const now = clock.nowUs()
+      if (!Number.isInteger(now) || now < last) bad++
+      last = now
+    }
+    expect(bad).toBe(0)
+    stall(60)
+    expect(clock.nowUs() - last).toBeGreaterThanOrEqual(60 * MS)
+  })
+
+  it('wakes once, and not early', async () => {
+    const clock = newClock()
+    let wakes = 0
+    const woken = new Promise<number>((resolve) => {
+      clock.start(
+        (now) => {
+          wakes++
+          resolve(now)
+        },
+        () => expect.unreachable(),
+      )
+    })
+    const at = clock.nowUs() + 5500
+    clock.wakeAt(at)
+    clock.hold(true)
+    expect(await woken).toBeGreaterThanOrEqual(at)
+    await passed(10)
+    expect(wakes).toBe(1)
+  })
+
+  it('follows a wake-up that is moved later, earlier, and away', async () => {
+    const clock = newClock()
+    const wakes: number[] = []
+    let woken: () => void = () => {}
+    clock.start(
+      (now) => {
+        wakes.push(now)
+        woken()
+      },
+      () => {},
+    )
+    const begin = clock.nowUs()
+    clock.wakeAt(begin + 5 * MS)
+    for (let later = 6; later <= 30; later++) clock.wakeAt(begin + later * MS)
+    await new Promise<void>((resolve) => {
+      woken = resolve
+    })
+    expect(wakes[0]).toBeGreaterThanOrEqual(begin + 30 * MS)
+
+    clock.wakeAt(clock.nowUs() + 3600_000 * MS)
+    clock.wakeAt(clock.nowUs() + 10 * MS)
+    await new Promise<void>((resolve) => {
+      woken = resolve
+    })
+    expect(wakes).toHaveLength(2)
+
+    clock.wakeAt(clock.nowUs() + 5 * MS)
+    clock.wakeAt(Infinity)
+    await passed(20)
+    expect(wakes).toHaveLength(2)
+  })
+
+  it('waits for times that no timer of Node can hold', async () => {
+    const clock = newClock()
+    clock.start(
+      () => expect.unreachable(),
+      () => {},
+    )
+    clock.wakeAt(2 ** 45)
+    await passed(10)
+  })
+
+  it('gives one turn after what the loop is delivering, however often it is asked', async () => {
+    const clock = newClock()
+    const order: string[] = []
+    clock.start(
+      () => {},
+      () => order.push('turn'),
+    )
+    clock.soon()
+    clock.soon()
+    await Promise.resolve()
+    order.push('microtask')
+    await new Promise(setImmediate)
+    expect(order).toEqual(['microtask', 'turn'])
+    clock.soon()
+    await new Promise(setImmediate)
+    expect(order).toEqual(['microtask', 'turn', 'turn'])
+  })
+
+  it('asks again from within a turn', async () => {
+    const clock = newClock()
+    let turns = 0
+    const done = new Promise<void>((resolve) => {
+      clock.start(
+        () => {},
+        () => {
+          if (++turns < 3) clock.soon()
+          else resolve()
+        },
+      )
+    })
+    clock.soon()
+    await done
+    expect(turns).toBe(3)
+  })
+
+  it('goes on after a callback threw', async () => {
+    const clock = newClock()
+    const error = new Promise((resolve) => process.once('uncaughtException', resolve))
+    const listeners = process.listeners('uncaughtException').slice(0, -1)
+    for (const listener of listeners) process.off('uncaughtException', listener)
+    let turns = 0
+    clock.start(
+      () => {},
+      () => {
+        if (++turns === 1) throw new Error('from a turn')
+      },
+    )
+    clock.soon()
+    expect(await error).toMatchObject({ message: 'from a turn' })
+    for (const listener of listeners) process.on('uncaughtException', listener)
+    clock.soon()
+    await new Promise(setImmediate)
+    expect(turns).toBe(2)
+  })
+
+  it('lets a stalled loop read its sockets before a late wake-up', async () => {
+    const clock = newClock()
+    const { receiver, sender } = await sockets()
+    const order: string[] = []
+    receiver.on('message', () => order.push('datagram'))
+    const woken = new Promise<void>((resolve) => {
+      clock.start(
+        () => {
+          order.push('wake')
+          resolve()
+        },
+        () => {},
+      )
+    })
+    // Both the datagram and the deadline come while the loop cannot turn: Node looks at timers first.
+    clock.wakeAt(clock.nowUs() + 20 * MS)
+    setTimeout(() => order.push('timer'), 20)
+    sender.send('x')
+    stall(80)
+    await woken
+    expect(order).toEqual(['timer', 'datagram', 'wake'])
+  })
+
+  it('drops a late wake-up whose deadline was moved by what was read meanwhile', async () => {
+    const clock = newClock()
+    const { receiver, sender } = await sockets()
+    let moved = Infinity
+    receiver.on('message', () => {
+      moved = clock.nowUs() + 60 * MS
+      clock.wakeAt(moved)
+    })
+    const woken = new Promise<number>((resolve) => clock.start(resolve, () => {}))
+    clock.wakeAt(clock.nowUs() + 20 * MS)
+    sender.send('x')
+    stall(80)
+    expect(await woken).toBeGreaterThanOrEqual(moved)
+  })
+
+  it('calls nobody once stopped', async () => {
+    const clock = newClock()
+    clock.start(
+      () => expect.unreachable(),
+      () => expect.unreachable(),
+    )
+    clock.wakeAt(clock.nowUs() + MS)
+    clock.soon()
+    clock.hold(true)
+    clock.stop()
+    clock.stop()
+    clock.wakeAt(clock.nowUs())
+    clock.soon()
+    clock.hold(true)
+    await passed(20)
+  })
+
+  it('does not stop when fake timers are installed', async () => {
+    const clock = newClock()
+    const realTimeout = setTimeout
+    vi.useFakeTimers()
+    const woken = new Promise<void>((resolve) =>
+      clock.start(
+        () => clock.soon(),
+        () => resolve(),
+      ),
+    )
+    const before = clock.nowUs()
+    clock.wakeAt(before + 2 * MS)
+    clock.hold(true)
+    await woken
+    vi.useRealTimers()
+    expect(clock.nowUs()).toBeGreaterThan(before)
+    expect(setTimeout).toBe(realTimeout)
+  })
+
+  it('holds the process open by hold alone', () => {
+    const source = fileURLToPath(new URL('../../../src/stack/clock.ts', import.meta.url))
+    const program = (body: string) => `
+      import { LoopClock } from ${JSON.stringify(source)}
+      const clock = new LoopClock()
+      clock.start(() => { console.log('woken'); clock.hold(false) }, () => console.log('turn'))
+      clock.soon()
+      ${body}`
+    const run = (body: string) =>
+      spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program(body)], {
+        encoding: 'utf8',
+        timeout: 20_000,
+      })
+    const free = run('clock.wakeAt(clock.nowUs() + 10_000_000_000); clock.hold(true); clock.hold(false)')
+    expect([free.stdout, free.stderr, free.status]).toEqual(['turn\n', '', 0])
+    const held = run('clock.hold(true); clock.wakeAt(clock.nowUs() + 100_000)')
+    expect([held.stdout, held.stderr, held.status]).toEqual(['turn\nwoken\n', '', 0])
+  })
+})
