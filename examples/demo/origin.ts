@@ -63,7 +63,9 @@ export async function serve({ directory, impairment }: OriginOptions): Promise<v
   const web = http.createServer((request, response) => {
     const path = join(directory, basename(decodeURIComponent(request.url ?? '')))
     stat(path)
-      .then(({ size }) => pipeline(createReadStream(path), response.setHeader('Content-Length', size)))
+      .then(({ size }) =>
+        pipeline(createReadStream(path, { highWaterMark: 1 << 18 }), response.setHeader('Content-Length', size)),
+      )
       .catch(() => (response.headersSent ? response.destroy() : response.writeHead(404).end()))
   })
 
@@ -71,6 +73,8 @@ export async function serve({ directory, impairment }: OriginOptions): Promise<v
   let latest: Socket | null = null
   const server = stack.net.createServer((socket) => {
     latest = socket
+    // Asked once while it lives, a socket still tells after its end how it was then.
+    senderState(socket)
     web.emit('connection', socket)
   })
   const kernelServer = nodeNet.createServer((socket) => web.emit('connection', socket))
@@ -133,6 +137,7 @@ export class Origin {
   }
 
   async stop(): Promise<void> {
+    if (this.#child.exitCode !== null) return
     const gone = once(this.#child, 'exit')
     this.#child.disconnect()
     await gone

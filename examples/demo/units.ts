@@ -4,7 +4,8 @@ const SIZES: Record<string, number> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 3
 
 /** `4M`, `256MiB`, `1g`, `5000`: bytes. */
 export function parseSize(text: string): number {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?$/i.exec(text) ?? refuse('--size', text, '4M, 256M or 1G')
+  const [, number, unit] =
+    /^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?$/i.exec(text) ?? refuse('--size', text, '4M, 256M or 1G')
   return Math.round(Number(number) * SIZES[unit.toUpperCase()])
 }
 

@@ -7,6 +7,7 @@ import { type ErrorCode, type Path, type PathUser, type TunnelOwner, UdpTunnel }
 import { encodeHeader, Flag, optionsLength, Segment, writeChecksum } from '../wire/index.ts'
 import { type Clock, LoopClock } from './clock.ts'
 import { Endpoint, type EndpointHost, type EndpointOwner } from './endpoint.ts'
+import { closeAtExit, nothingToClose } from './exit.ts'
 import { type FlowsHost, flowKey, PathFlows } from './flows.ts'
 import { SequenceNumbers } from './isn.ts'
 import { type ListenOptions, Listener, type ListenerHost, type ListenerOwner } from './listener.ts'
@@ -38,6 +39,8 @@ export class Stack extends EventEmitter<StackEvents> {
   readonly mib: Mib = new Mib()
   readonly seed: number
   readonly #options: StackOptions
+  /** On the event loop's time and the system's UDP: then the end of the process concerns it. */
+  readonly #isReal: boolean
   readonly #clock: Clock
   readonly #random: Random
   readonly #numbers: SequenceNumbers
@@ -64,6 +67,7 @@ export class Stack extends EventEmitter<StackEvents> {
   constructor(options: StackOptions = {}) {
     super()
     this.#options = options
+    this.#isReal = options.clock === undefined
     this.sysctl = new Sysctl({
       checkCongestionControl: (name) => (hasCongestionControl(name) ? null : 'no congestion control is registered by that name'),
     })
@@ -398,8 +402,14 @@ export class Stack extends EventEmitter<StackEvents> {
       wantTurn: () => this.#clock.soon(),
       randomToken: () => this.#random.secret(8).readBigUInt64BE(),
       pathOpened: (path: Path): PathUser => new PathFlows(this.#host, path),
-      flowsBegan: (flows) => this.#flows.add(flows),
-      flowsEnded: (flows) => this.#flows.delete(flows),
+      flowsBegan: (flows) => {
+        if (this.#flows.size === 0 && this.#isReal) closeAtExit(this)
+        this.#flows.add(flows)
+      },
+      flowsEnded: (flows) => {
+        this.#flows.delete(flows)
+        if (this.#flows.size === 0) nothingToClose(this)
+      },
       ready: (endpoint) => this.#ready(endpoint),
       held: (by) => {
         this.#held += by

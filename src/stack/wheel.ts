@@ -96,9 +96,11 @@ export class Wheel<Item extends WheelItem = WheelItem> {
     const end = Math.floor(nowUs / TICK_US)
     for (let next = this.#nextTick(); next <= end; next = this.#nextTick()) {
       this.#tick = next
-      // From the top: what a higher slot held may fall into the lower one whose time comes with it.
-      for (let level = TOP; level > 0; level--) {
-        if (next % SPAN[level] === 0) this.#dealOut(level * SLOTS + ((next >>> (BITS * level)) & MASK))
+      if ((next & MASK) === 0) {
+        // A slot of a higher level begins. One only: a slot 0 below it is empty, for what begins with that is filed above.
+        let level = 1
+        while (level < TOP && (next & (SPAN[level + 1] - 1)) === 0) level++
+        this.#dealOut(level * SLOTS + ((next >>> (BITS * level)) & MASK))
       }
       this.#fire(next & MASK, onDue)
     }

@@ -63,7 +63,10 @@ export interface Pair {
 }
 
 /** Two ends of a connection, with errors heard. */
-export async function pair(net: Net, options: ServerOptions & { client?: Partial<NetConnectOptions> } = {}): Promise<Pair> {
+export async function pair(
+  net: Net,
+  options: ServerOptions & { client?: Partial<NetConnectOptions> } = {},
+): Promise<Pair> {
   const { server, port } = await listening(net, options)
   const accepted = once(server, 'connection') as Promise<[Socket]>
   const client = connecting(net, { port, ...options.client })

@@ -24,7 +24,7 @@ export class VirtualLoop {
 
   /** Blocks the loop: no timer, no read and no turn before `us` have passed. What is due then comes in Node's order. */
   stall(us: number): void {
-    this.#busyUntilUs = Math.max(this.#busyUntilUs, this.world.nowUs + us)
+    this.#busyUntilUs = Math.max(this.#busyUntilUs, this.world.nowUs + Math.ceil(us))
   }
 
   /** 0 when it is not stalled, else when it goes on. */

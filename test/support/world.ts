@@ -142,7 +142,8 @@ export class World {
   run(until: number | (() => boolean) = Infinity, limitUs = Infinity): boolean {
     const [done, endUs] = bounds(until, limitUs)
     while (!done()) {
-      if (this.nextUs > endUs) return this.#cameTo(endUs, until)
+      const nextUs = this.nextUs
+      if (nextUs > endUs || nextUs === Infinity) return this.#cameTo(endUs, until)
       this.step()
     }
     return true
@@ -156,7 +157,8 @@ export class World {
     const [done, endUs] = bounds(until, limitUs)
     await immediate()
     while (!done()) {
-      if (this.nextUs > endUs) return this.#cameTo(endUs, until)
+      const nextUs = this.nextUs
+      if (nextUs > endUs || nextUs === Infinity) return this.#cameTo(endUs, until)
       this.step()
       await immediate()
     }
