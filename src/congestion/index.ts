@@ -1,7 +1,13 @@
 import { registerCongestionControl } from './registry.ts'
 import { Reno } from './reno.ts'
 
-export { type CongestionController, type ControllerEnvironment, type ControllerFactory, type RateSample, UndoKind } from './controller.ts'
+export {
+  type CongestionController,
+  type ControllerEnvironment,
+  type ControllerFactory,
+  type RateSample,
+  UndoKind,
+} from './controller.ts'
 export {
   congestionControlDescription,
   congestionControlNames,

@@ -21,7 +21,8 @@ export function registerCongestionControl(
   if (!/^[a-z0-9_-]+$/i.test(name)) {
     throw new TypeError(`A congestion control name has letters, digits, '_' and '-' only: ${JSON.stringify(name)}`)
   }
-  if (typeof factory !== 'function') throw new TypeError(`The factory of congestion control '${name}' is not a function`)
+  if (typeof factory !== 'function')
+    throw new TypeError(`The factory of congestion control '${name}' is not a function`)
   controllers.set(name, { factory, description })
 }
 

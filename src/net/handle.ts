@@ -17,7 +17,8 @@ import { closeCode, connectCode } from './errors.ts'
 // while the stack still cares for what it left behind.
 //
 // It also gives its socket what sockets have from libuv and the event loop:
-// - each callback runs in the asynchronous context in which the handle was made, not in that of whoever woke the stack;
+// - each callback runs in the asynchronous context of the `connect` or `listen`, or of the write, that it answers, not in that of
+//   whoever woke the stack;
 // - a handle holds the event loop open while it connects, writes or reads, and not when it merely exists;
 // - an error of the connection is noticed by who reads or writes, and by nobody else.
 
@@ -58,7 +59,7 @@ interface PendingWrite {
   offset: number
   /** Bytes not taken yet. */
   left: number
-  readonly done: (code: ErrorCode | null) => void
+  done: (code: ErrorCode | null) => void
 }
 
 /** Pieces smaller than this are gathered, for a push costs more than copying them. */
@@ -154,6 +155,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
     if (this.#closedFor !== null) return this.#writeCode()
     const write: PendingWrite = { chunks, index: 0, offset: 0, left: length, done }
     if (this.#advance(write)) return true
+    write.done = AsyncResource.bind(done)
     this.#pending = write
     this.#updateHold()
     return false
@@ -168,7 +170,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
   shutdown(done: () => void): boolean {
     if (this.#endpoint === null || this.#closedFor !== null) return false
     this.#endpoint.end()
-    setImmediate(() => this.runInAsyncScope(done))
+    setImmediate(done)
     return true
   }
 
@@ -242,7 +244,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
     if (write === null || !this.#advance(write)) return
     this.#pending = null
     this.#updateHold()
-    this.runInAsyncScope(write.done, undefined, null)
+    write.done(null)
   }
 
   closed(reason: CloseReason): void {
@@ -407,11 +409,21 @@ export class Handle extends AsyncResource implements EndpointOwner {
       else endpoint.close()
     }
     setImmediate(() => {
-      if (cancelled !== null) this.runInAsyncScope(cancelled.done, undefined, null)
+      if (cancelled !== null) cancelled.done(null)
       if (done !== undefined) this.runInAsyncScope(done)
       this.emitDestroy()
     })
   }
+}
+
+/** The context of nobody's: what belongs to no `connect` and no `listen` runs in it. */
+const outside = new AsyncResource('SLUICE', { requireManualDestroy: true })
+
+/** A handle for a connection that came from the network: none of our callers began it. */
+export function acceptedHandle(endpoint: Endpoint): Handle {
+  const handle = outside.runInAsyncScope(() => new Handle(null))
+  handle.accept(endpoint)
+  return handle
 }
 
 function agesOut(handle: Handle): void {

@@ -23,7 +23,7 @@ import {
   type SystemError,
   serverNotRunning,
 } from './errors.ts'
-import { deafOwner, Handle, ListenHandle } from './handle.ts'
+import { acceptedHandle, deafOwner, ListenHandle } from './handle.ts'
 import { kAdopt, kListener, kStack, type ServerInternals, type SocketInternals } from './internals.ts'
 import { Socket } from './socket.ts'
 import type { ListenOptions, ServerConstructor, ServerOptions, Socket as PublicSocket } from './types.ts'
@@ -231,8 +231,7 @@ function accept(server: Self, endpoint: Endpoint): EndpointOwner | null {
     return deafOwner
   }
 
-  const handle = new Handle(null)
-  handle.accept(endpoint)
+  const handle = acceptedHandle(endpoint)
   const { allowHalfOpen, highWaterMark } = server
   const socket = new Socket({
     allowHalfOpen,

@@ -42,7 +42,14 @@ export class Listener {
   #holding = false
   #closed = false
 
-  constructor(host: ListenerHost, owner: ListenerOwner, udp: UdpListener, address: string, port: number, backlog: number) {
+  constructor(
+    host: ListenerHost,
+    owner: ListenerOwner,
+    udp: UdpListener,
+    address: string,
+    port: number,
+    backlog: number,
+  ) {
     this.#host = host
     this.#owner = owner
     this.#udp = udp

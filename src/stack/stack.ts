@@ -10,14 +10,15 @@ import { Endpoint, type EndpointHost, type EndpointOwner } from './endpoint.ts'
 import { closeAtExit, nothingToClose } from './exit.ts'
 import { type FlowsHost, flowKey, PathFlows } from './flows.ts'
 import { SequenceNumbers } from './isn.ts'
-import { type ListenOptions, Listener, type ListenerHost, type ListenerOwner } from './listener.ts'
+import { descriptorLimit } from './limits.ts'
+import { Listener, type ListenerHost, type ListenerOwner, type ListenOptions } from './listener.ts'
 import { Mib } from './mib.ts'
 import type { ConnectRequest, StackOptions } from './options.ts'
 import { EphemeralPorts, ListenPorts, looksLikeShim } from './ports.ts'
-import { type Random, CryptoRandom } from './random.ts'
+import { CryptoRandom, type Random } from './random.ts'
 import { type SocketRecord, socketRecord } from './sockets.ts'
 import { Sysctl } from './sysctl.ts'
-import { TimeWaitEntry, type TimeWaitHost, TimeWaitTable } from './time-wait.ts'
+import { type TimeWaitEntry, type TimeWaitHost, TimeWaitTable } from './time-wait.ts'
 import { isOver, Turn, type TurnHost } from './turn.ts'
 import { Wheel, type WheelItem } from './wheel.ts'
 
@@ -69,7 +70,9 @@ export class Stack extends EventEmitter<StackEvents> {
     this.#options = options
     this.#isReal = options.clock === undefined
     this.sysctl = new Sysctl({
-      checkCongestionControl: (name) => (hasCongestionControl(name) ? null : 'no congestion control is registered by that name'),
+      checkCongestionControl: (name) =>
+        hasCongestionControl(name) ? null : 'no congestion control is registered by that name',
+      defaults: { max_paths: Math.max(1, descriptorLimit() >> 1) },
     })
     if (options.sysctl !== undefined) this.sysctl.assign(options.sysctl)
     this.#clock = options.clock ?? new LoopClock()
@@ -178,7 +181,14 @@ export class Stack extends EventEmitter<StackEvents> {
     const udp = this.#tunnel.listen({ address, port, ipv6Only, reusePort })
     if (typeof udp === 'string') return udp
     if (direct) port = udp.port
-    const listener = new Listener(this.#host, owner, udp, direct ? udp.address : (address ?? udp.address), port, options.backlog)
+    const listener = new Listener(
+      this.#host,
+      owner,
+      udp,
+      direct ? udp.address : (address ?? udp.address),
+      port,
+      options.backlog,
+    )
     const failure = this.#ports.bind({ address: listener.address, port, ipv6Only, reusePort }, listener)
     if (failure !== null) {
       udp.close()
@@ -225,11 +235,11 @@ export class Stack extends EventEmitter<StackEvents> {
         const { connection, path } = endpoint
         if (connection.unread > 0) connection.abort(now)
         else connection.end(now)
-        while (connection.fill(path, now)) continue
+        while (connection.fill(path, now));
         const { sender } = connection
         if (sender.hasUnsent && connection.state !== State.SYN_SENT) {
           connection.abort(now)
-          while (connection.fill(path, now)) continue
+          while (connection.fill(path, now));
         }
       }
     }
@@ -244,7 +254,12 @@ export class Stack extends EventEmitter<StackEvents> {
 
   // ---- Inside --------------------------------------------------------------------------------------------------------------------
 
-  #localPort(flows: PathFlows, path: Path, { address, port, localPort = 0 }: ConnectRequest, throughTunnel: boolean): number | ErrorCode {
+  #localPort(
+    flows: PathFlows,
+    path: Path,
+    { address, port, localPort = 0 }: ConnectRequest,
+    throughTunnel: boolean,
+  ): number | ErrorCode {
     const { bare } = this.#host
     const isTaken = (candidate: number): boolean => {
       if (flows.get(flowKey(candidate, port)) !== undefined) return true
@@ -256,7 +271,10 @@ export class Stack extends EventEmitter<StackEvents> {
     }
     // ours: the first connection of a path has the path's UDP port for its own, so that firewalls and logs show one number.
     if (!throughTunnel && !isTaken(path.localPort)) return path.localPort
-    return this.#ephemeral.pick(path.localAddress, address, port, this.sysctl.values.ip_local_port_range, isTaken) ?? 'EADDRNOTAVAIL'
+    return (
+      this.#ephemeral.pick(path.localAddress, address, port, this.sysctl.values.ip_local_port_range, isTaken) ??
+      'EADDRNOTAVAIL'
+    )
   }
 
   #makeConnection(
@@ -313,7 +331,7 @@ export class Stack extends EventEmitter<StackEvents> {
   }
 
   /** A stateless answer. It is no longer than what drew it (a RST, or a bare ACK with timestamps only where there were some). */
-  #reply(flows: PathFlows, request: Segment, fill: (out: Segment) => boolean | void): void {
+  #reply(flows: PathFlows, request: Segment, fill: (out: Segment) => boolean): void {
     const out = this.#outSegment
     const { srcPort, dstPort, hasTimestamps } = request
     if (fill(out) === false) return
@@ -337,10 +355,13 @@ export class Stack extends EventEmitter<StackEvents> {
   }
 
   #runTurn(now: number): void {
-    this.#turn.run(now)
-    this.#rearm()
-    // What user code asked for while the turn was pulling.
-    if (!this.#turn.isEmpty) this.#clock.soon()
+    try {
+      this.#turn.run(now)
+    } finally {
+      // User code may have thrown: the rest of the turn comes in another, and no timer is lost.
+      this.#rearm()
+      if (!this.#turn.isEmpty) this.#clock.soon()
+    }
     if (this.#whenIdle !== null && ![...this.#flows].some((flows) => !flows.endpoints().next().done)) this.#whenIdle()
   }
 
@@ -368,7 +389,8 @@ export class Stack extends EventEmitter<StackEvents> {
       const flows = endpoint.path.user as PathFlows
       const key = flowKey(connection.localPort, connection.remotePort)
       const timeWait = connection.state === State.TIME_WAIT
-      if (!timeWait || !this.#timeWait.add(timeWaitRecord(connection), flows, key, connection.checksumOffload, now)) flows.delete(key)
+      if (!timeWait || !this.#timeWait.add(timeWaitRecord(connection), flows, key, connection.checksumOffload, now))
+        flows.delete(key)
     } else this.#wheel.schedule(endpoint)
     endpoint.updateHold()
   }

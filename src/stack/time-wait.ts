@@ -34,8 +34,8 @@ export interface TimeWaitHost {
     readonly tcp_max_tw_buckets: number
     readonly tcp_rfc1337: number
   }
-  /** Sends what `fill` writes into the segment it is given, as an answer on the path of `flows`. */
-  reply(flows: PathFlows, request: Segment, fill: (out: Segment) => void): void
+  /** Sends what `fill` writes into the segment it is given, as an answer on the path of `flows`; nothing where it returns false. */
+  reply(flows: PathFlows, request: Segment, fill: (out: Segment) => boolean): void
 }
 
 /** rfc9293#3.6.1: the memory of connections that ended, for 2 MSL, so that their last ACK can be repeated and their old segments known. */

@@ -62,7 +62,7 @@ export class Turn {
     for (const endpoint of ready) {
       endpoint.isReady = false
       const { connection, path } = endpoint
-      if (!endpoint.detached) while (connection.fill(path, now)) continue
+      if (!endpoint.detached) while (connection.fill(path, now));
       this.#host.settled(endpoint, now)
     }
   }

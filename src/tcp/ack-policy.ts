@@ -110,4 +110,3 @@ export class AckPolicy {
     this.duplicates = 0
   }
 }
-

@@ -49,7 +49,8 @@ export function onAcknowledgement(c: Connection, seg: Segment, now: number): boo
     return true
   }
   // rfc5681#2: a duplicate ACK moves nothing, carries nothing, and comes while data is outstanding.
-  if (!ack.advanced && !windowChanged && seg.payloadLength === 0 && (seg.flags & (Flag.FIN | Flag.SYN)) === 0) ack.duplicates = 1
+  if (!ack.advanced && !windowChanged && seg.payloadLength === 0 && (seg.flags & (Flag.FIN | Flag.SYN)) === 0)
+    ack.duplicates = 1
 
   if (seg.payloadLength === 0) mib.TCPPureAcks++
   react(c, now)
@@ -65,7 +66,8 @@ function onProgress(c: Connection, seg: Segment, now: number): void {
   recovery.retransmits = 0
   c.retransStamp = -1
   // Karn's rule: only a segment sent once is timed, but an echoed timestamp tells which copy it answers (rfc7323#4).
-  const sample = ack.rtt >= 0 ? ack.rtt : ack.sackRtt >= 0 ? ack.sackRtt : c.timestamps.on ? c.timestamps.rtt(seg, now) : -1
+  const sample =
+    ack.rtt >= 0 ? ack.rtt : ack.sackRtt >= 0 ? ack.sackRtt : c.timestamps.on ? c.timestamps.rtt(seg, now) : -1
   ack.rtt = sample
   if (sample >= 0) {
     rtt.sample(sample, sender.sndUna, sender.sndNxt, host.sysctl.tcp_rto_min_us)
@@ -110,7 +112,8 @@ function react(c: Connection, now: number): void {
   c.growSendBuffer()
 
   if (tracer !== null) {
-    if (recovery.caState !== stateBefore) tracer.caStateChanged(c.id, now, stateBefore, recovery.caState, recovery.reason)
+    if (recovery.caState !== stateBefore)
+      tracer.caStateChanged(c.id, now, stateBefore, recovery.caState, recovery.reason)
     if (cc.cwnd !== cwndBefore) tracer.cwndChanged(c.id, now, cc.cwnd, cc.ssthresh, 'ack')
   }
 }

@@ -1,8 +1,8 @@
 import { Flag, type Segment, seqAdd, seqGt, seqLt } from '../wire/index.ts'
+import { onAcknowledgement } from './acknowledge.ts'
 import { enterTimeWait, finish, startFinWait2 } from './close.ts'
 import type { Connection } from './connection.ts'
 import { arriveSynSent, completeSynRecv } from './handshake.ts'
-import { onAcknowledgement } from './acknowledge.ts'
 import { Received } from './receiver.ts'
 import { CloseReason, Event, mayReceive, State } from './state.ts'
 
@@ -215,4 +215,3 @@ function onFin(c: Connection, now: number): void {
     default:
   }
 }
-

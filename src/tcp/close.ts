@@ -1,5 +1,5 @@
-import { State, CloseReason, Event, isSynchronized } from './state.ts'
 import type { Connection } from './connection.ts'
+import { CloseReason, Event, isSynchronized, State } from './state.ts'
 
 // Closing: rfc9293#3.6, #3.10.4 (CLOSE), #3.10.5 (ABORT).
 
@@ -60,7 +60,8 @@ export function finish(c: Connection, reason: CloseReason, now: number): void {
   if (c.state === State.CLOSE) return
   const { mib } = c.host
   if (c.state === State.SYN_SENT || c.state === State.SYN_RECV) mib.AttemptFails++
-  else if (reason !== CloseReason.Normal && (c.state === State.ESTABLISHED || c.state === State.CLOSE_WAIT)) mib.EstabResets++
+  else if (reason !== CloseReason.Normal && (c.state === State.ESTABLISHED || c.state === State.CLOSE_WAIT))
+    mib.EstabResets++
   c.closeReason = reason
   c.setState(State.CLOSE, now)
   c.timers.clear()

@@ -356,11 +356,13 @@ export class Connection {
     const { board } = sender
     const counts = board.recount()
     if (counts !== null) return counts
-    if (!board.covers(sender.sndUna, sender.sndNxt)) return 'the scoreboard does not cover SND.UNA to SND.NXT'
+    if (isSynchronized(this.state) && this.state !== State.TIME_WAIT && !board.covers(sender.sndUna, sender.sndNxt))
+      return 'the scoreboard does not cover SND.UNA to SND.NXT'
     if (seqGt(sender.sndNxt, seqAdd(sender.writeSeq, 1))) return 'SND.NXT is beyond what was written'
     if (!board.isEmpty && !this.isDone && this.state !== State.TIME_WAIT && this.timers.rexmit === OFF)
       return 'data is outstanding and no retransmission timer runs'
-    if (receiver.reassembly.length > receiver.window.capacity + receiver.rcvMss) return 'more out of order than the window allows'
+    if (receiver.reassembly.length > receiver.window.capacity + receiver.rcvMss)
+      return 'more out of order than the window allows'
     if (this.isDone && this.deadline !== OFF) return 'a closed connection has a deadline'
     if (!(this.cc.cwnd >= 1)) return `cwnd is ${this.cc.cwnd}`
     return null

@@ -1,6 +1,6 @@
 import { Flag, type Segment, type Seq, seqAdd, seqGt, seqLeq, seqLt } from '../wire/index.ts'
-import type { Connection } from './connection.ts'
 import { finish } from './close.ts'
+import type { Connection } from './connection.ts'
 import { RTO_INITIAL_US } from './rtt.ts'
 import { MIN_MSS } from './sender.ts'
 import { CloseReason, Event, State } from './state.ts'

@@ -102,7 +102,11 @@ export class Receiver {
     if (seq !== this.rcvNxt) {
       if (this.discard) return Received.Dropped
       const kept = this.reassembly.insert(seq, seqAdd(seq, length), keep(buffer, start, end))
-      return kept === Insert.Queued ? Received.OutOfOrder : kept === Insert.Duplicate ? Received.Duplicate : Received.Dropped
+      return kept === Insert.Queued
+        ? Received.OutOfOrder
+        : kept === Insert.Duplicate
+          ? Received.Duplicate
+          : Received.Dropped
     }
     this.#accept(keep(buffer, start, end))
     let filled = false

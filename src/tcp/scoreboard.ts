@@ -309,7 +309,14 @@ export class Scoreboard {
       previous = segment
     }
     const counted = [out, outSegs, lost, lostSegs, retrans, retransSegs]
-    const kept = [this.packetsOut, this.packetsOutSegs, this.lostOut, this.lostOutSegs, this.retransOut, this.retransOutSegs]
+    const kept = [
+      this.packetsOut,
+      this.packetsOutSegs,
+      this.lostOut,
+      this.lostOutSegs,
+      this.retransOut,
+      this.retransOutSegs,
+    ]
     if (!this.reno) {
       counted.push(sacked, sackedSegs)
       kept.push(this.sackedOut, this.sackedOutSegs)

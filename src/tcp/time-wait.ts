@@ -52,13 +52,15 @@ export type TimeWaitVerdict = (typeof TimeWaitVerdict)[keyof typeof TimeWaitVerd
 export function timeWaitArrives(record: TimeWaitRecord, seg: Segment, rfc1337: boolean): TimeWaitVerdict {
   const old = record.timestamps && seg.hasTimestamps && seqLt(seg.tsVal, record.tsRecent)
   const end = seqAdd(seg.seq, seg.len)
-  if (!old && seg.seq === record.rcvNxt && (seg.flags & Flag.RST) !== 0) return rfc1337 ? TimeWaitVerdict.Ignore : TimeWaitVerdict.Kill
+  if (!old && seg.seq === record.rcvNxt && (seg.flags & Flag.RST) !== 0)
+    return rfc1337 ? TimeWaitVerdict.Ignore : TimeWaitVerdict.Kill
   if ((seg.flags & Flag.RST) !== 0) return TimeWaitVerdict.Ignore
   if (!old && seg.len === 0 && seg.seq === record.rcvNxt) return TimeWaitVerdict.Ignore
 
   // rfc9293#3.6.1: newer than anything of the old incarnation, by number or by time.
   if ((seg.flags & (Flag.SYN | Flag.ACK)) === Flag.SYN && !old) {
-    const newer = seqGt(seg.seq, record.rcvNxt) || (record.timestamps && seg.hasTimestamps && seqLt(record.tsRecent, seg.tsVal))
+    const newer =
+      seqGt(seg.seq, record.rcvNxt) || (record.timestamps && seg.hasTimestamps && seqLt(record.tsRecent, seg.tsVal))
     if (newer) return TimeWaitVerdict.Reopen
   }
   if ((seg.flags & Flag.FIN) !== 0 && end === record.rcvNxt && !old) return TimeWaitVerdict.Restart
@@ -66,7 +68,7 @@ export function timeWaitArrives(record: TimeWaitRecord, seg: Segment, rfc1337: b
 }
 
 /** Fills `out`, ports left out, with the ACK that a record answers with. */
-export function timeWaitAck(record: TimeWaitRecord, out: Segment, nowMs: number): void {
+export function timeWaitAck(record: TimeWaitRecord, out: Segment, nowMs: number): true {
   out.reset()
   out.seq = record.sndNxt
   out.ack = record.rcvNxt
@@ -77,4 +79,5 @@ export function timeWaitAck(record: TimeWaitRecord, out: Segment, nowMs: number)
     out.tsVal = seqAdd(Math.floor(nowMs) as Seq, record.tsOffset)
     out.tsEcr = record.tsRecent
   }
+  return true
 }

@@ -64,7 +64,8 @@ function retransmissionTimeout(c: Connection, now: number): void {
   recovery.onTimeout(sender.board, cc, now, sender.sndUna, sender.sndNxt, host.mib)
   recovery.retransmits++
   if (tracer !== null) {
-    if (recovery.caState !== stateBefore) tracer.caStateChanged(c.id, now, stateBefore, recovery.caState, recovery.reason)
+    if (recovery.caState !== stateBefore)
+      tracer.caStateChanged(c.id, now, stateBefore, recovery.caState, recovery.reason)
     if (cc.cwnd !== cwndBefore) tracer.cwndChanged(c.id, now, cc.cwnd, cc.ssthresh, 'timeout')
   }
   c.forceRetransmit = true

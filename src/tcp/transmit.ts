@@ -1,4 +1,14 @@
-import { encodeHeader, Flag, optionsLength, type Segment, type Seq, seqAdd, seqDiff, seqLt, writeChecksum } from '../wire/index.ts'
+import {
+  encodeHeader,
+  Flag,
+  optionsLength,
+  type Segment,
+  type Seq,
+  seqAdd,
+  seqDiff,
+  seqLt,
+  writeChecksum,
+} from '../wire/index.ts'
 import type { Connection } from './connection.ts'
 import { fillSyn } from './handshake.ts'
 import type { SegmentSink } from './host.ts'
@@ -41,7 +51,8 @@ export function fill(c: Connection, sink: SegmentSink, now: number): boolean {
 function segmentLimit(c: Connection): number {
   const { sender, receiver } = c
   let limit = sender.mss
-  if (c.sackOk && receiver.reassembly.blocks.length > 0) limit -= 4 + 8 * Math.min(receiver.reassembly.blocks.length, c.timestamps.on ? 3 : 4)
+  if (c.sackOk && receiver.reassembly.blocks.length > 0)
+    limit -= 4 + 8 * Math.min(receiver.reassembly.blocks.length, c.timestamps.on ? 3 : 4)
   // Two segments to a window at least, or the ACK clock stops between them.
   const half = sender.maxWindow >> 1
   if (sender.maxWindow > 536 && limit > half) limit = half
@@ -246,7 +257,14 @@ function send(
 }
 
 /** Header and payload into the sink. Ports are the connection's. */
-function write(c: Connection, sink: SegmentSink, out: Segment, length: number, now: number, retransmission = false): boolean {
+function write(
+  c: Connection,
+  sink: SegmentSink,
+  out: Segment,
+  length: number,
+  now: number,
+  retransmission = false,
+): boolean {
   out.srcPort = c.localPort
   out.dstPort = c.remotePort
   const header = 20 + optionsLength(out)

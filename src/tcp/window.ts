@@ -53,7 +53,11 @@ export class ReceiveWindow {
 
   /** The largest window that may be promised. */
   get capacity(): number {
-    return Math.min(windowOfBuffer(this.rcvBuf), this.pathLimit, this.shift === 0 ? MAX_UNSCALED_WINDOW : Number.POSITIVE_INFINITY)
+    return Math.min(
+      windowOfBuffer(this.rcvBuf),
+      this.pathLimit,
+      this.shift === 0 ? MAX_UNSCALED_WINDOW : Number.POSITIVE_INFINITY,
+    )
   }
 
   /** The window as the peer has been told. */

@@ -61,7 +61,7 @@ export interface PathUser {
 
 export interface TunnelOwner {
   nowUs(): number
-  /** A datagram from a new remote address came to a listening socket, or `open` was called. Called before any segment. */
+  /** A datagram from a new remote address came to a listening socket, or `open` was called. Called before any segment, once. */
   pathOpened(path: Path): PathUser
   /** Input was processed, or a deadline moved: a turn is wanted before the loop goes on. */
   wantTurn(): void
@@ -125,7 +125,10 @@ export interface OpenRequest {
 /** UDP input and output of one host. Everything returns at once; nothing throws. */
 export interface Tunnel {
   listen(request: ListenRequest): UdpListener | ErrorCode
-  /** The path to a destination: an existing one where it can be shared, else from a new connected socket. */
+  /**
+   * The path to a destination: an existing one where it can be shared, else from a new connected socket. It closes at the next
+   * `flush` unless it was retained by then.
+   */
   open(request: OpenRequest): Path | ErrorCode
   /** Sends what the paths have gathered, in as few system calls as possible. */
   flush(nowUs: number): void

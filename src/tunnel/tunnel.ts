@@ -277,6 +277,8 @@ export class UdpTunnel implements Tunnel {
   #announce(path: UdpPath): void {
     if (path.announced) return
     path.announced = true
+    // Until somebody keeps it, which has time until the end of the turn.
+    this.#loose.add(path)
     path.user = this.owner.pathOpened(path)
   }
 

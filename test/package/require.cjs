@@ -2,9 +2,13 @@ const assert = require('node:assert/strict')
 const builtin = require('node:net')
 const net = require('sluice')
 
+// A bound file descriptor of newer Node releases: it cannot hold a port of ours.
+const notYet = ['BoundSocket']
 const missing = Object.keys(builtin).filter((name) => !name.startsWith('_') && !(name in net))
-// What this Node has and this version of the package does not serve yet would stand here by name.
-assert.deepEqual(missing, [])
+assert.deepEqual(
+  missing.filter((name) => !notYet.includes(name)),
+  [],
+)
 
 const server = net.createServer((socket) => socket.end('hello'))
 server.listen(0, '127.0.0.1', () => {

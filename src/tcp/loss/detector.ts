@@ -1,5 +1,5 @@
-import type { CaState } from '../state.ts'
 import type { Scoreboard } from '../scoreboard.ts'
+import type { CaState } from '../state.ts'
 import type { AckResult } from './ack-result.ts'
 
 /** What a detector may know beside the scoreboard. */

@@ -1,4 +1,4 @@
-import { Sent, type Scoreboard } from '../scoreboard.ts'
+import { type Scoreboard, Sent } from '../scoreboard.ts'
 import { CaState } from '../state.ts'
 import type { AckResult } from './ack-result.ts'
 import type { LossContext, LossDetector } from './detector.ts'

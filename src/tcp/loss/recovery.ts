@@ -128,10 +128,19 @@ export class Recovery {
   }
 
   /** The retransmission timer expired with data outstanding (rfc6298#5.4, linux: tcp_enter_loss). */
-  onTimeout(board: Scoreboard, controller: CongestionController, now: number, sndUna: Seq, sndNxt: Seq, mib: TcpMib): void {
+  onTimeout(
+    board: Scoreboard,
+    controller: CongestionController,
+    now: number,
+    sndUna: Seq,
+    sndNxt: Seq,
+    mib: TcpMib,
+  ): void {
     // rfc5681#3.1: ssthresh falls once for the same data, however often its timer expires.
     const fresh =
-      this.caState <= CaState.Disorder || !seqGt(this.recoveryPoint, sndUna) || (this.caState === CaState.Loss && this.retransmits === 0)
+      this.caState <= CaState.Disorder ||
+      !seqGt(this.recoveryPoint, sndUna) ||
+      (this.caState === CaState.Loss && this.retransmits === 0)
     if (this.caState === CaState.Loss) mib.TCPLossFailures++
     else if (this.caState === CaState.Recovery) {
       if (board.reno) mib.TCPRenoFailures++

@@ -1,5 +1,5 @@
 import { type Segment, type Seq, seqGt, seqLeq, seqLt } from '../../wire/index.ts'
-import { Sent, type Scoreboard } from '../scoreboard.ts'
+import { type Scoreboard, Sent } from '../scoreboard.ts'
 import { CaState } from '../state.ts'
 import type { AckResult } from './ack-result.ts'
 import type { LossContext, LossDetector } from './detector.ts'
@@ -63,4 +63,5 @@ export class SackCounting implements LossDetector {
 }
 
 /** Whether the peer threw away what it had selectively acknowledged (rfc2018#8): its cumulative ACK stops short of it. */
-export const isReneging = (board: Scoreboard): boolean => !board.isEmpty && (board.at(board.head).state & Sent.Sacked) !== 0
+export const isReneging = (board: Scoreboard): boolean =>
+  !board.isEmpty && (board.at(board.head).state & Sent.Sacked) !== 0

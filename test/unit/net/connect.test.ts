@@ -9,8 +9,10 @@ import { closed, connecting, failed, fakeNet, listening, log, onBoth, pair, turn
 /** A lookup that knows these, as `dns.lookup` answers. */
 function lookupOf(...addresses: { address: string; family: number }[]): LookupFunction {
   return (_, options, callback) => {
-    if (options.all) callback(null, addresses as dns.LookupAddress[])
-    else callback(null, addresses[0].address, addresses[0].family)
+    process.nextTick(() => {
+      if (options.all) callback(null, addresses as dns.LookupAddress[])
+      else callback(null, addresses[0].address, addresses[0].family)
+    })
   }
 }
 
@@ -139,7 +141,7 @@ onBoth('autoSelectFamily', (net) => {
     const client = connecting(net, { port, host: 'a', autoSelectFamily: true, lookup: lookupOf(...both) })
     const attempts: unknown[] = []
     client.on('connectionAttempt', (...args) => attempts.push(['attempt', ...args]))
-    client.on('connectionAttemptFailed', (address, _, family, error) => attempts.push(['failed', address, family, error.code]))
+    client.on('connectionAttemptFailed', (address, _, family, error) => attempts.push(['failed', address, family, (error as NodeJS.ErrnoException).code]))
     await once(client, 'connect')
     expect(attempts).toEqual([
       ['attempt', '127.0.0.1', port, 4],

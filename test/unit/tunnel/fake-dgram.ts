@@ -25,11 +25,9 @@ export class FakeNetwork {
     this.addresses = addresses
   }
 
-  get module(): typeof dgram {
-    return {
-      createSocket: (options: { type: string }) => new FakeSocket(this, options.type),
-    } as unknown as typeof dgram
-  }
+  readonly module = {
+    createSocket: (options: { type: string }) => new FakeSocket(this, options.type),
+  } as unknown as typeof dgram
 
   readonly interfaces = (): NodeJS.Dict<NetworkInterfaceInfo[]> => ({
     fake0: this.addresses.map((address) => ({
