@@ -14,7 +14,16 @@ import {
   type SystemError,
 } from './errors.ts'
 import type { Handle } from './handle.ts'
-import { kConnected, kHandle, kRenew, kStack, kState, type SocketInternals, type SocketState, type TcpTarget } from './internals.ts'
+import {
+  kConnected,
+  kHandle,
+  kRenew,
+  kStack,
+  kState,
+  type SocketInternals,
+  type SocketState,
+  type TcpTarget,
+} from './internals.ts'
 import type { TcpOptions } from './types.ts'
 
 // From the options of `connect` to a connection: the lookup of the name, one attempt, or several one after the other

@@ -67,10 +67,17 @@ const SMALL_PIECE = 16 * 1024
 /** No more small pieces are added to this many bytes: with them it stays below the 64 KiB that a read of libuv's returns. */
 const GATHER_UNTIL = 48 * 1024
 
+export type Family = 'IPv4' | 'IPv6'
+
 export interface SocketName {
   address: string
-  family: 'IPv4' | 'IPv6'
+  family: Family
   port: number
+}
+
+/** linux: a socket of IPv6 sees the IPv4 addresses that reach it as `::ffff:a.b.c.d`. */
+export function socketName(address: string, port: number, family: Family, mapped: boolean): SocketName {
+  return mapped ? { address: `::ffff:${address}`, family: 'IPv6', port } : { address, family, port }
 }
 
 export class Handle extends AsyncResource implements EndpointOwner {
@@ -87,6 +94,8 @@ export class Handle extends AsyncResource implements EndpointOwner {
   #pending: PendingWrite | null = null
   /** The application's wish, by `ref` and `unref`. */
   #wanted = true
+  /** It speaks of IPv6 addresses, and IPv4 carries them. */
+  #mapped = false
 
   /** Taken from the endpoint, not from here: the first is the next to go out. */
   #leftOver: Buffer[] = []
@@ -106,17 +115,21 @@ export class Handle extends AsyncResource implements EndpointOwner {
 
   /** Begins to connect; `done` gets null, or the code of what went wrong. A code returned at once comes without `done`. */
   connect(stack: Stack, request: ConnectRequest, done: (code: ErrorCode | null) => void): ErrorCode | null {
+    // A handle is one connection: `net` leaves it open what a second `connect` does, the kernel refuses it.
+    if (this.#endpoint !== null) return this.#connectDone === null ? 'EISCONN' : 'EALREADY'
     const endpoint = stack.connect(request, this)
     if (typeof endpoint === 'string') return endpoint
     this.#endpoint = endpoint
+    this.#mapped = endpoint.family === 'IPv4' && request.address.includes(':')
     this.#connectDone = done
     this.#updateHold()
     return null
   }
 
-  /** Takes over a connection that a listener accepted. */
-  accept(endpoint: Endpoint): void {
+  /** Takes over a connection that came to a listener of this family. */
+  accept(endpoint: Endpoint, family: Family): void {
     this.#endpoint = endpoint
+    this.#mapped = endpoint.family !== family
     this.#markFresh()
     this.#updateHold()
   }
@@ -205,13 +218,13 @@ export class Handle extends AsyncResource implements EndpointOwner {
   localName(): SocketName | null {
     const endpoint = this.#endpoint
     if (endpoint === null) return null
-    return { address: endpoint.localAddress, family: endpoint.family, port: endpoint.localPort }
+    return socketName(endpoint.localAddress, endpoint.localPort, endpoint.family, this.#mapped)
   }
 
   remoteName(): SocketName | null {
     const endpoint = this.#endpoint
     if (endpoint === null || this.#connectDone !== null) return null
-    return { address: endpoint.remoteAddress, family: endpoint.family, port: endpoint.remotePort }
+    return socketName(endpoint.remoteAddress, endpoint.remotePort, endpoint.family, this.#mapped)
   }
 
   info(): TcpInfo | undefined {
@@ -409,7 +422,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
       else endpoint.close()
     }
     setImmediate(() => {
-      if (cancelled !== null) cancelled.done(null)
+      if (cancelled !== null) cancelled.done('ECANCELED')
       if (done !== undefined) this.runInAsyncScope(done)
       this.emitDestroy()
     })
@@ -420,9 +433,9 @@ export class Handle extends AsyncResource implements EndpointOwner {
 const outside = new AsyncResource('SLUICE', { requireManualDestroy: true })
 
 /** A handle for a connection that came from the network: none of our callers began it. */
-export function acceptedHandle(endpoint: Endpoint): Handle {
+export function acceptedHandle(endpoint: Endpoint, family: Family): Handle {
   const handle = outside.runInAsyncScope(() => new Handle(null))
-  handle.accept(endpoint)
+  handle.accept(endpoint, family)
   return handle
 }
 

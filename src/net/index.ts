@@ -6,6 +6,7 @@ export { Server } from './server.ts'
 export { Socket } from './socket.ts'
 export type {
   ConnectOptions,
+  KeepAliveOptions,
   ListenOptions,
   NetConnectOptions,
   ServerConstructor,

@@ -1,5 +1,5 @@
-import type { Appetite, Handle, kData, kEnd, kFailed, ListenHandle, SocketName } from './handle.ts'
 import type { Listener } from '../stack/index.ts'
+import type { Appetite, Handle, kData, kEnd, kFailed, ListenHandle, SocketName } from './handle.ts'
 import type { Server, Socket, SocketTcp, StackSource, TcpConnectOptions } from './types.ts'
 
 // What the files of this folder keep on sockets and servers, out of reach of the names that users and frameworks put there.

@@ -1,7 +1,7 @@
 import nodeNet from 'node:net'
 import { Duplex } from 'node:stream'
 import type { Stack } from '../stack/index.ts'
-import { normalizeArgs, type Normalized } from './args.ts'
+import { type Normalized, normalizeArgs } from './args.ts'
 import { kStack } from './internals.ts'
 import { Server as BaseServer } from './server.ts'
 import { announceClient, Socket as BaseSocket } from './socket.ts'

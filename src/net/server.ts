@@ -23,10 +23,10 @@ import {
   type SystemError,
   serverNotRunning,
 } from './errors.ts'
-import { acceptedHandle, deafOwner, ListenHandle } from './handle.ts'
+import { acceptedHandle, deafOwner, ListenHandle, socketName } from './handle.ts'
 import { kAdopt, kListener, kStack, type ServerInternals, type SocketInternals } from './internals.ts'
 import { Socket } from './socket.ts'
-import type { ListenOptions, ServerConstructor, ServerOptions, Socket as PublicSocket } from './types.ts'
+import type { ListenOptions, Socket as PublicSocket, ServerConstructor, ServerOptions } from './types.ts'
 
 const { nextTick } = process
 
@@ -80,12 +80,11 @@ function ServerFunction(
   this.noDelay = Boolean(given.noDelay)
   this.keepAlive = Boolean(given.keepAlive)
   this.keepAliveInitialDelay = Math.max(0, toWholeSeconds(keepAliveInitialDelay))
-  this.highWaterMark =
-    highWaterMark === undefined || highWaterMark < 0 ? getDefaultHighWaterMark(false) : highWaterMark
+  this.highWaterMark = highWaterMark === undefined || highWaterMark < 0 ? getDefaultHighWaterMark(false) : highWaterMark
   return undefined
 }
 
-/** @see the interface of the same name */
+/** What makes servers; the interface of the same name says what they are. */
 export const Server = ServerFunction as unknown as ServerConstructor
 Object.defineProperty(Server, 'name', { value: 'Server' })
 Object.setPrototypeOf(Server.prototype, EventEmitter.prototype)
@@ -215,23 +214,27 @@ function failToListen(server: Self, error: SystemError): void {
 function accept(server: Self, endpoint: Endpoint): EndpointOwner | null {
   // Closed in this very turn: the kernel resets what then waits to be accepted.
   if (server[kListener] === null) return null
+  const { family } = server[kListener].listener
   const { maxConnections } = server
   const limited = zeroMeansNobody ? maxConnections != null : Boolean(maxConnections)
   if (limited && server._connections >= maxConnections) {
+    const mapped = endpoint.family !== family
+    const local = socketName(endpoint.localAddress, endpoint.localPort, endpoint.family, mapped)
+    const remote = socketName(endpoint.remoteAddress, endpoint.remotePort, endpoint.family, mapped)
     const ends = {
-      localAddress: endpoint.localAddress,
-      localPort: endpoint.localPort,
-      localFamily: endpoint.family,
-      remoteAddress: endpoint.remoteAddress,
-      remotePort: endpoint.remotePort,
-      remoteFamily: endpoint.family,
+      localAddress: local.address,
+      localPort: local.port,
+      localFamily: local.family,
+      remoteAddress: remote.address,
+      remotePort: remote.port,
+      remoteFamily: remote.family,
     }
     server.emit('drop', ends)
     endpoint.close()
     return deafOwner
   }
 
-  const handle = acceptedHandle(endpoint)
+  const handle = acceptedHandle(endpoint, family)
   const { allowHalfOpen, highWaterMark } = server
   const socket = new Socket({
     allowHalfOpen,

@@ -37,7 +37,7 @@ import {
   type TcpTarget,
   type WriteData,
 } from './internals.ts'
-import type { Socket as PublicSocket, SocketConstructor, SocketOptions, SocketTcp } from './types.ts'
+import type { KeepAliveOptions, Socket as PublicSocket, SocketConstructor, SocketOptions, SocketTcp } from './types.ts'
 
 // `Socket` is a function and its methods hang on the prototype one by one, for programs call it without `new`, inherit from it
 // by `util.inherits`, and patch its prototype. What it must know about itself it keeps in `kState` and does in the methods that
@@ -46,6 +46,9 @@ import type { Socket as PublicSocket, SocketConstructor, SocketOptions, SocketTc
 // Captured at load: fake timers of a test runner must not be able to stop a connection.
 const { setTimeout, clearTimeout } = timers
 const { nextTick } = process
+
+/** Since Node 22 a write that `destroy` cut off fails; before, its callback heard of no error. */
+const cancelledWritesFail = Number.parseInt(process.versions.node, 10) >= 22
 
 const clientSockets = diagnostics.channel('net.client.socket')
 
@@ -114,7 +117,7 @@ function SocketFunction(this: Self, options?: SocketOptions | number): Self | un
   return undefined
 }
 
-/** @see PublicSocket */
+/** What makes sockets; the interface of the same name says what they are. */
 export const Socket = SocketFunction as unknown as SocketConstructor
 Object.defineProperty(Socket, 'name', { value: 'Socket' })
 Object.setPrototypeOf(Socket.prototype, Duplex.prototype)
@@ -168,11 +171,11 @@ function forget(socket: Self, task: Task): void {
   if (removeTask(socket[kState].tasks, task)) socket.off(task.event, task.listener)
 }
 
-/** After an event: runs what lost its listener. */
-function runRest(socket: Self, event: Task['event']): void {
-  for (const task of [...socket[kState].tasks]) {
-    if (task.event === event) task.listener()
-  }
+/** Emits, and runs what lost its listener. What begins to wait during the event waits for the next. */
+function emitTo(socket: Self, event: Task['event'], ...args: unknown[]): void {
+  const due = socket[kState].tasks.filter((task) => task.event === event)
+  socket.emit(event, ...args)
+  for (const task of due) task.listener()
 }
 
 // Connecting. ---------------------------------------------------------------------------------------------------------
@@ -233,8 +236,7 @@ proto[kConnected] = function (this: Self) {
   this._unrefTimer()
   if (state.noDelay) handle.setNoDelay(true)
   if (state.keepAlive.on) applyKeepAlive(handle, state)
-  this.emit('connect')
-  runRest(this, 'connect')
+  emitTo(this, 'connect')
   this.emit('ready')
   if (this.readable && !this.isPaused()) this.read(0)
 }
@@ -312,8 +314,18 @@ function readIntoBuffers(socket: Self, piece: Buffer): Appetite {
 proto[kEnd] = function (this: Self) {
   this._unrefTimer()
   if (this.readableEnded) return
+  if (!this.allowHalfOpen && carriesNativeStream(this)) this.allowHalfOpen = true
   this.push(null)
   this.read(0)
+}
+
+/**
+ * Whether Node's TLS runs on this socket. It reaches streams without a handle through a wrapper (`JSStreamSocket`), keeps what it has
+ * yet to write to itself, and ends the stream when that is written. A socket that ended itself at the peer's FIN, as `net` sockets
+ * without `allowHalfOpen` do, would cut it off. The wrapper leaves no other trace than its listener.
+ */
+function carriesNativeStream(socket: Self): boolean {
+  return socket.listeners('end').some((listener) => listener.toString().includes('.emitEOF('))
 }
 
 proto[kFailed] = function (this: Self, code) {
@@ -383,7 +395,7 @@ proto._writeGeneric = function (this: Self, writev, data, encoding, callback) {
   }
   this._unrefTimer()
   const result = handle.write(toBuffers(data, encoding), (code) => {
-    if (this.destroyed) return callback(null)
+    if (this.destroyed) return callback(code !== null && cancelledWritesFail ? ioError(code, 'write') : null)
     if (code !== null) return callback(ioError(code, 'write'))
     this._unrefTimer()
     this[kState].lastWriteQueueSize = 0
@@ -489,8 +501,7 @@ proto._destroy = function (this: Self, error, callback) {
 }
 
 function emitClose(socket: Self, ...hadError: boolean[]): void {
-  socket.emit('close', ...(hadError as [boolean]))
-  runRest(socket, 'close')
+  emitTo(socket, 'close', ...hadError)
 }
 
 // The idle timeout. -----------------------------------------------------------------------------------------------------
@@ -543,7 +554,17 @@ proto.setNoDelay = function (this: Self, enable) {
   return this
 }
 
-proto.setKeepAlive = function (this: Self, enable, initialDelay, interval, count) {
+proto.setKeepAlive = function (
+  this: Self,
+  enable?: boolean | KeepAliveOptions,
+  initialDelay?: number,
+  interval?: number,
+  count?: number,
+) {
+  if (enable !== null && typeof enable === 'object') {
+    const { enable: on, ...rest } = enable
+    return this.setKeepAlive(on, rest.initialDelay, rest.interval, rest.count)
+  }
   const state = this[kState]
   const was = state.keepAlive
   const next = {
@@ -691,4 +712,3 @@ getter('tcp', function () {
 export function announceClient(socket: PublicSocket): void {
   if (clientSockets.hasSubscribers) clientSockets.publish({ socket })
 }
-

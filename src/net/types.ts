@@ -26,6 +26,14 @@ export interface SocketOptions extends nodeNet.SocketConstructorOpts, nodeNet.Co
   stack?: Stack | undefined
 }
 
+/** The arguments of `setKeepAlive`, by name. */
+export interface KeepAliveOptions {
+  enable?: boolean | undefined
+  initialDelay?: number | undefined
+  interval?: number | undefined
+  count?: number | undefined
+}
+
 export interface TcpConnectOptions extends nodeNet.TcpSocketConnectOpts {
   tcp?: TcpOptions | undefined
 }
@@ -77,6 +85,7 @@ export interface Socket extends nodeNet.Socket {
    * is a second and the count 10 unless said otherwise, as in Node.
    */
   setKeepAlive(enable?: boolean, initialDelay?: number, interval?: number, count?: number): this
+  setKeepAlive(options: KeepAliveOptions): this
 }
 
 /** Listens for connections. Behaves as `net.Server`. */

@@ -39,16 +39,31 @@ export class Mib implements TcpMib, TunnelCounters {
   TCPRenoRecovery = 0
   TCPSackRecovery = 0
   TCPSACKReneging = 0
+  TCPSACKReorder = 0
+  TCPRenoReorder = 0
+  TCPTSReorder = 0
+  TCPFullUndo = 0
+  TCPPartialUndo = 0
+  TCPDSACKUndo = 0
   TCPLossUndo = 0
+  TCPLostRetransmit = 0
   TCPRenoFailures = 0
   TCPSackFailures = 0
   TCPLossFailures = 0
   TCPFastRetrans = 0
   TCPSlowStartRetrans = 0
   TCPTimeouts = 0
+  TCPLossProbes = 0
+  TCPLossProbeRecovery = 0
+  TCPDSACKOldSent = 0
+  TCPDSACKOfoSent = 0
+  TCPDSACKRecv = 0
+  TCPDSACKOfoRecv = 0
   TCPAbortOnData = 0
   TCPAbortOnClose = 0
   TCPAbortOnTimeout = 0
+  TCPDSACKIgnoredNoUndo = 0
+  TCPSpuriousRTOs = 0
   TCPTimeWaitOverflow = 0
   TCPReqQFullDrop = 0
   TCPOFOQueue = 0
@@ -72,6 +87,7 @@ export class Mib implements TcpMib, TunnelCounters {
   TCPDelivered = 0
   TCPZeroWindowDrop = 0
   TCPRcvQDrop = 0
+  TCPDSACKRecvSegs = 0
 
   // Sluice
   UdpInDatagrams = 0

@@ -93,6 +93,15 @@ function numberOrWord<const Word extends string>(
   return { kind: 'number-or-word', default: value, words, min, max, ...base(meaning, extra) }
 }
 
+function word<const Word extends string>(
+  value: Word,
+  words: readonly Word[],
+  meaning: string,
+  extra: Extra = {},
+): WordRow<Word> {
+  return { kind: 'word', default: value, words, ...base(meaning, extra) }
+}
+
 function name(value: string, of: string, meaning: string, extra: Extra = {}): NameRow {
   return { kind: 'name', default: value, of, ...base(meaning, extra) }
 }
@@ -167,6 +176,32 @@ export const sysctlTable = {
   }),
   tcp_reordering: number(3, 1, INT_MAX, 'duplicate acknowledgements that mean loss, before reordering has been seen', {
     source: 'rfc5681#3.2',
+  }),
+  tcp_max_reordering: number(300, 1, INT_MAX, 'the most that reordering seen can raise tcp_reordering to'),
+  tcp_recovery: number(
+    1,
+    0,
+    7,
+    'bits: 1 RACK, 2 static reordering window, 4 no duplicate threshold; 0: SACK counting',
+    {
+      source: 'rfc8985',
+    },
+  ),
+  tcp_early_retrans: number(3, 0, 4, '0 off, 1 and 2 early retransmit (RFC 5827), 3 and 4 tail loss probe', {
+    source: 'rfc8985#7',
+  }),
+  tcp_frto: number(2, 0, 2, 'F-RTO: finds out whether a timeout was spurious', { source: 'rfc5682' }),
+  cwnd_reduction: word(
+    'prr',
+    ['prr', 'rate_halving', 'rfc6675', 'rfc5681'],
+    'how the window comes down in a recovery',
+    {
+      source: 'ours; rfc9937',
+    },
+  ),
+  tcp_dsack: onOff(1, 'sends duplicate selective acknowledgements', { source: 'rfc2883' }),
+  tcp_fack: onOff(0, 'with tcp_recovery 0: forward acknowledgement, until reordering is seen (Linux: obsolete)', {
+    source: 'ours',
   }),
   tcp_sack: onOff(1, 'offers and accepts selective acknowledgements', { source: 'rfc2018' }),
   newreno_exit: onOff(1, '1: without SACK, Recovery ends only above its recovery point', {

@@ -1,6 +1,7 @@
 import { Flag, type Segment, seqAdd, seqGt, seqLt } from '../wire/index.ts'
 import type { Connection } from './connection.ts'
-import { applySack } from './loss/sack.ts'
+import { applySack, dsackOf } from './loss/sack.ts'
+import { armTimers } from './loss-timers.ts'
 import { CaState } from './state.ts'
 import { OFF } from './timers.ts'
 
@@ -9,7 +10,7 @@ import { OFF } from './timers.ts'
 
 /** Applies the acknowledgement of `seg`. False: it was unacceptable, and the segment is done with. */
 export function onAcknowledgement(c: Connection, seg: Segment, now: number): boolean {
-  const { sender, ack, host, timers } = c
+  const { sender, ack, host } = c
   const { mib } = host
   const una = seg.ack
 
@@ -36,27 +37,32 @@ export function onAcknowledgement(c: Connection, seg: Segment, now: number): boo
 
   const { board } = sender
   const outstanding = !board.isEmpty
-  ack.reset(now, sender.sndUna, board.inFlight)
+  ack.reset(now, sender.sndUna, board.inFlight, board.highestSackedSeq(sender.sndUna), c.rtt.minRtt)
   const windowChanged = sender.updateWindow(seg.seq, una, seg.wnd * 2 ** sender.sndWindShift)
   if (una !== sender.sndUna) {
     ack.advanced = true
-    sender.onAck(una, ack)
+    sender.onAck(una, c.recovery.recoveryPoint, ack)
   }
-  if (c.sackOk && seg.sackCount > 0) applySack(board, seg, sender.sndUna, sender.sndNxt, ack)
+  ack.notDuplicate = windowChanged || seg.payloadLength > 0 || (seg.flags & (Flag.FIN | Flag.SYN)) !== 0
+  if (c.sackOk && seg.sackCount > 0) {
+    if (dsackOf(seg)) c.recovery.onDsack(seg, sender.maxWindow, sender.mss, sender.totalRetrans, ack)
+    applySack(board, seg, sender.sndUna, sender.sndNxt, c.recovery.recoveryPoint, ack)
+  }
   if (ack.advanced) onProgress(c, seg, now)
   if (!outstanding) {
     onWindowProbed(c)
     return true
   }
   // rfc5681#2: a duplicate ACK moves nothing, carries nothing, and comes while data is outstanding.
-  if (!ack.advanced && !windowChanged && seg.payloadLength === 0 && (seg.flags & (Flag.FIN | Flag.SYN)) === 0)
-    ack.duplicates = 1
+  if (!ack.advanced && !ack.notDuplicate && !ack.dsack) ack.duplicates = 1
+  const { firstRetransTs } = c.recovery.undo
+  if (c.timestamps.on && firstRetransTs >= 0 && seg.hasTimestamps && seg.tsEcr !== 0)
+    ack.echoOfOriginal = seqLt(seg.tsEcr, c.timestamps.value(firstRetransTs))
 
   if (seg.payloadLength === 0) mib.TCPPureAcks++
   react(c, now)
 
-  if (board.isEmpty) timers.rexmit = OFF
-  else if (ack.advanced) timers.rexmit = now + c.rto
+  armTimers(c, now)
   return true
 }
 
@@ -84,22 +90,19 @@ function onWindowProbed(c: Connection): void {
 }
 
 function react(c: Connection, now: number): void {
-  const { sender, recovery, cc, sample, ack, host, recoveryInput } = c
-  const { mib, sysctl, tracer } = host
+  const { sender, recovery, cc, sample, ack, host } = c
+  const { mib, tracer } = host
   const { board } = sender
   const stateBefore = recovery.caState
   const cwndBefore = cc.cwnd
 
   fillSample(c, now)
-  recoveryInput.sndUna = sender.sndUna
-  recoveryInput.sndNxt = sender.sndNxt
-  recoveryInput.mss = sender.mss
-  // Plain progress in Open needs no thought.
-  if (ack.duplicates > 0 || recovery.caState !== CaState.Open || board.sackedOut > 0) {
-    recovery.onAck(board, ack, cc, sample, recoveryInput, sysctl, mib)
-    if (recovery.caState === CaState.Recovery && stateBefore !== CaState.Recovery) c.forceRetransmit = true
+  recovery.onAck(ack, c.recoveryInput())
+  if (recovery.caState === CaState.Recovery && stateBefore !== CaState.Recovery) c.forceRetransmit = true
+  if (ack.delivered > 0) {
+    sender.delivered += ack.delivered
+    sender.deliveredTs = now
   }
-  sender.delivered += ack.delivered
   mib.TCPDelivered += ack.ackedSegs
 
   sample.sacked = ack.sacked

@@ -187,6 +187,7 @@ function onData(c: Connection, seg: Segment, now: number): void {
       if (windowBefore === 0) mib.TCPZeroWindowDrop++
       ackPolicy.now = true
   }
+  if (host.sysctl.tcp_dsack === 0) receiver.duplicate = null
   if (receiver.finished) onFin(c, now)
 }
 

@@ -71,6 +71,7 @@ export function finish(c: Connection, reason: CloseReason, now: number): void {
   c.receiver.reassembly.clear()
   c.synDue = false
   c.probeDue = false
+  c.lossProbeDue = false
   c.forceRetransmit = false
   c.resetReplySeq = null
   c.post(Event.Closed)

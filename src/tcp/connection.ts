@@ -96,6 +96,8 @@ export class Connection {
   resetReplySeq: Seq | null = null
   /** A probe below SND.UNA is to be sent, for a window, keepalive or a refused path. */
   probeDue = false
+  /** A tail loss probe is to be sent. */
+  lossProbeDue = false
   /** The persist timer allows a segment that is too small. */
   overrideDue = false
   /** The first retransmission of an episode leaves whatever the window says. */
@@ -118,7 +120,9 @@ export class Connection {
 
   readonly ack: AckResult = new AckResult()
   readonly sample: RateSample = newSample()
-  readonly recoveryInput: RecoveryInput = { sndUna: 0 as Seq, sndNxt: 0 as Seq, mss: 0 }
+
+  /** What `recoveryInput` fills. */
+  #recoveryInput: RecoveryInput | null = null
 
   /** MSS option of the peer, or the default without one (rfc9293#3.7.1 MUST-15). */
   peerMss: number
@@ -154,7 +158,7 @@ export class Connection {
     this.receiver.window.pathLimit = options.receiveLimit
     this.offeredShift = windowShift(Math.max(options.rcvbuf ?? 0, sysctl.tcp_rmem[2]))
     this.timestamps = new Timestamps(options.tsOffset)
-    this.recovery = new Recovery(sysctl.tcp_reordering)
+    this.recovery = new Recovery(sysctl, host.mib)
     this.updateMss()
     this.congestionControl = options.congestionControl ?? sysctl.tcp_congestion_control
     this.cc = this.#makeController(this.sender.mss, now)
@@ -340,6 +344,31 @@ export class Connection {
     if (this.sndbufLocked) return
     const wanted = Math.min(2 * Math.max(this.cc.cwnd, this.initialWindow), this.host.sysctl.tcp_wmem[2])
     if (wanted > this.sender.sndBuf) this.sender.sndBuf = wanted
+  }
+
+  /** What the recovery is to know at this moment; one record, filled anew. */
+  recoveryInput(): RecoveryInput {
+    const { sender, rtt } = this
+    this.#recoveryInput ??= {
+      board: sender.board,
+      controller: this.cc,
+      sample: this.sample,
+      sndUna: sender.sndUna,
+      sndNxt: sender.sndNxt,
+      mss: 0,
+      canSendNew: false,
+      minRtt: 0,
+      srtt: 0,
+    }
+    const input = this.#recoveryInput
+    input.controller = this.cc
+    input.sndUna = sender.sndUna
+    input.sndNxt = sender.sndNxt
+    input.mss = sender.mss
+    input.canSendNew = sender.notSent > 0 && seqGt(seqAdd(sender.sndUna, sender.sndWnd), sender.sndNxt)
+    input.minRtt = rtt.minRtt
+    input.srtt = rtt.srtt
+    return input
   }
 
   /** An answer to an unacceptable segment, unless one was sent just now (rfc5961#7, linux: tcp_oow_rate_limited). Returns whether it will be. */

@@ -107,8 +107,8 @@ export function completeSynRecv(c: Connection, seg: Segment, now: number): void 
 
 function acknowledgeSyn(c: Connection, seg: Segment, now: number): void {
   const { sender, ack, timers, rtt } = c
-  ack.reset(now, sender.sndUna, sender.board.inFlight)
-  sender.onAck(seqAdd(sender.iss, 1), ack)
+  ack.reset(now, sender.sndUna, sender.board.inFlight, sender.sndUna, rtt.minRtt)
+  sender.onAck(seqAdd(sender.iss, 1), sender.sndNxt, ack)
   const sample = ack.rtt >= 0 ? ack.rtt : c.timestamps.on ? c.timestamps.rtt(seg, now) : -1
   if (sample >= 0) rtt.sample(sample, sender.sndUna, sender.sndNxt, c.host.sysctl.tcp_rto_min_us)
   else rtt.useFallback()

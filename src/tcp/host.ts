@@ -28,7 +28,14 @@ export interface TcpSysctl {
   readonly tcp_rto_min_us: number
   readonly tcp_rto_max_ms: number
   readonly tcp_reordering: number
+  readonly tcp_max_reordering: number
   readonly tcp_sack: number
+  readonly tcp_dsack: number
+  readonly tcp_fack: number
+  readonly tcp_recovery: number
+  readonly tcp_early_retrans: number
+  readonly tcp_frto: number
+  readonly cwnd_reduction: string
   readonly tcp_timestamps: number
   readonly tcp_window_scaling: number
   /** min, default, max. */
@@ -71,6 +78,22 @@ export interface TcpMib {
   TCPSackRecovery: number
   TCPSackFailures: number
   TCPSACKReneging: number
+  TCPSACKReorder: number
+  TCPRenoReorder: number
+  TCPTSReorder: number
+  TCPFullUndo: number
+  TCPPartialUndo: number
+  TCPDSACKUndo: number
+  TCPLostRetransmit: number
+  TCPLossProbes: number
+  TCPLossProbeRecovery: number
+  TCPDSACKOldSent: number
+  TCPDSACKOfoSent: number
+  TCPDSACKRecv: number
+  TCPDSACKOfoRecv: number
+  TCPDSACKIgnoredNoUndo: number
+  TCPDSACKRecvSegs: number
+  TCPSpuriousRTOs: number
   TCPRenoFailures: number
   TCPLossFailures: number
   TCPLossUndo: number

@@ -90,7 +90,7 @@ export function tcpInfo(c: Connection, now: number): TcpInfo {
     snd_ssthresh: cc.ssthresh === Number.POSITIVE_INFINITY ? INFINITE_SSTHRESH : Math.floor(cc.ssthresh / mss),
     snd_cwnd: Math.floor(cc.cwnd / mss),
     advmss: c.advertisedMss,
-    reordering: recovery.context.reordering,
+    reordering: recovery.reordering.degree,
     rcv_rtt: Math.round(receiver.window.rcvRtt),
     rcv_space: receiver.window.capacity,
     total_retrans: sender.totalRetrans,

@@ -1,5 +1,5 @@
 import { type Seq, seqAdd, seqDiff, seqLeq, seqLt } from '../wire/index.ts'
-import { Insert, Reassembly } from './reassembly.ts'
+import { type Block, Insert, Reassembly } from './reassembly.ts'
 import { ReceiveWindow } from './window.ts'
 
 /** Pieces are handed on as they came from here on; smaller ones are gathered up to this size. */
@@ -40,6 +40,8 @@ export class Receiver {
   unread = 0
   /** Bytes in order received in all. */
   bytesReceived = 0
+  /** What came twice, to be told in the next ACK (rfc2883); null: nothing. */
+  duplicate: Block | null = null
   /** The peer's FIN was reached: RCV.NXT lies behind it. */
   finished = false
   #lastLength = 0
@@ -88,6 +90,7 @@ export class Receiver {
     // Cut to the window: what lies before was received already, what lies behind was not allowed.
     const before = seqDiff(this.rcvNxt, seq)
     if (before > 0) {
+      if (length > 0) this.duplicate = { start: seq, end: before < length ? this.rcvNxt : segEnd }
       start += Math.min(before, length)
       length = end - start
       seq = this.rcvNxt
@@ -102,6 +105,7 @@ export class Receiver {
     if (seq !== this.rcvNxt) {
       if (this.discard) return Received.Dropped
       const kept = this.reassembly.insert(seq, seqAdd(seq, length), keep(buffer, start, end))
+      if (kept === Insert.Duplicate) this.duplicate = { start: seq, end: seqAdd(seq, length) }
       return kept === Insert.Queued
         ? Received.OutOfOrder
         : kept === Insert.Duplicate

@@ -57,6 +57,8 @@ export class Scoreboard {
   /** No segment before this position is lost and waiting for its retransmission. */
   #firstLost = 0
 
+  /** Position of the newest segment that was selectively acknowledged; −1: none is. */
+  highestSacked = -1
   /** SACK was not negotiated: `sackedOut` is inferred from duplicate ACKs and no record bears the mark. */
   reno = true
 
@@ -80,6 +82,11 @@ export class Scoreboard {
 
   get isEmpty(): boolean {
     return this.head === this.tail
+  }
+
+  /** Where the newest selectively acknowledged segment begins (linux: tcp_highest_sack_seq), or `sndUna`. */
+  highestSackedSeq(sndUna: Seq): Seq {
+    return this.highestSacked < 0 ? sndUna : this.at(this.highestSacked).seq
   }
 
   at(position: number): SentSegment {
@@ -124,6 +131,7 @@ export class Scoreboard {
     this.packetsOutSegs--
     this.head++
     if (this.#firstLost < this.head) this.#firstLost = this.head
+    if (this.highestSacked < this.head) this.highestSacked = -1
     if (this.head === this.tail && this.#ring.length > 1024) this.#ring = []
   }
 
@@ -151,6 +159,7 @@ export class Scoreboard {
     if ((segment.state & Sent.Sacked) !== 0) return false
     this.#uncount(segment, segment.length, 1)
     segment.state = (segment.state & Sent.EverRetrans) | Sent.Sacked
+    if (position > this.highestSacked) this.highestSacked = position
     this.sackedOut += segment.length
     this.sackedOutSegs++
     return true
@@ -190,6 +199,7 @@ export class Scoreboard {
       this.markLost(position)
     }
     this.#firstLost = this.head
+    if (reneged) this.highestSacked = -1
   }
 
   /** Nothing is lost after all. */
@@ -249,16 +259,19 @@ export class Scoreboard {
     if ((first.state & Sent.Lost) !== 0) this.lostOutSegs++
     if ((first.state & Sent.Retrans) !== 0) this.retransOutSegs++
     if (this.#firstLost > position) this.#firstLost = position
+    if (this.highestSacked > position) this.highestSacked++
   }
 
   /**
    * Without SACK each duplicate ACK tells that one segment arrived, not which (rfc5681#3.2; linux: tcp_add_reno_sack). Never more than
-   * are outstanding beside the one that is missing.
+   * are outstanding beside the one that is missing; returns whether there were more.
    */
-  addRenoSacks(count: number, mss: number): void {
+  addRenoSacks(count: number, mss: number): boolean {
     const most = Math.max(this.packetsOutSegs - Math.max(1, this.lostOutSegs), 0)
+    const limited = this.sackedOutSegs + count > most
     this.sackedOutSegs = Math.min(this.sackedOutSegs + count, most)
     this.sackedOut = Math.min(this.sackedOutSegs * mss, Math.max(this.packetsOut - Math.max(this.lostOut, 1), 0))
+    return limited
   }
 
   /** A new acknowledgement covers `segments` of them (linux: tcp_remove_reno_sacks): all but the one that filled the hole had been counted. */
@@ -278,6 +291,7 @@ export class Scoreboard {
     this.#ring = []
     this.head = this.tail
     this.#firstLost = this.tail
+    this.highestSacked = -1
     this.packetsOut = this.sackedOut = this.lostOut = this.retransOut = 0
     this.packetsOutSegs = this.sackedOutSegs = this.lostOutSegs = this.retransOutSegs = 0
   }

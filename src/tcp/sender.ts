@@ -71,6 +71,8 @@ export class Sender {
   totalRetrans = 0
   /** Bytes delivered in all, in sequence or not (C.delivered). */
   delivered = 0
+  /** When `delivered` last grew, µs. */
+  deliveredTs = 0
   /** When data was sent last, µs; −1 never. */
   lastSentTs = -1
 
@@ -158,6 +160,7 @@ export class Sender {
     const end = seqAdd(seq, length + ((flags & Flag.FIN) !== 0 ? 1 : 0) + ((flags & Flag.SYN) !== 0 ? 1 : 0))
     const segment = this.board.push(seq, end, flags & (Flag.SYN | Flag.FIN), now)
     segment.delivered = this.delivered
+    segment.deliveredTs = this.deliveredTs
     this.sndNxt = end
     if (length > 0) {
       this.bytesSent += length
@@ -168,7 +171,7 @@ export class Sender {
   }
 
   /** Takes the acknowledged segments off and fills `ack`. `una` lies in (SND.UNA, SND.NXT]. */
-  onAck(una: Seq, ack: AckResult): void {
+  onAck(una: Seq, recoveryPoint: Seq, ack: AckResult): void {
     const { board } = this
     let data = seqDiff(una, this.sndUna)
     const sackedBefore = board.sackedOut
@@ -186,12 +189,7 @@ export class Sender {
         data--
       }
       if ((segment.flags & Flag.FIN) !== 0) data--
-      if ((segment.state & Sent.EverRetrans) === 0) {
-        // Karn's rule, rfc6298#3.
-        if ((segment.state & Sent.Sacked) === 0) ack.rtt = ack.now - segment.xmitTs
-      } else {
-        ack.retransAcked = true
-      }
+      if ((segment.state & Sent.Sacked) === 0) ack.onDelivered(segment, false, recoveryPoint)
       ack.acked += segment.length
       ack.ackedSegs++
       if (!board.reno && (segment.state & Sent.Sacked) === 0) ack.delivered += segment.length

@@ -1,7 +1,7 @@
 import { abort, finish } from './close.ts'
 import type { Connection } from './connection.ts'
 import { synTimeout } from './handshake.ts'
-import { CloseReason, isSynchronized, State } from './state.ts'
+import { CaState, CloseReason, isSynchronized, State } from './state.ts'
 import { OFF } from './timers.ts'
 
 // What happens when a deadline passes. A timer that fires for nothing any more does nothing: it is disarmed where its reason ends.
@@ -21,6 +21,14 @@ export function deadlinePassed(c: Connection, now: number): void {
     fired(c, now, 'retransmit')
     if (c.state === State.SYN_SENT || c.state === State.SYN_RECV) synTimeout(c, now)
     else retransmissionTimeout(c, now)
+  }
+  if (now >= timers.reo) {
+    fired(c, now, 'reo')
+    reoTimeout(c, now)
+  }
+  if (now >= timers.probe) {
+    fired(c, now, 'probe')
+    probeTimeout(c, now)
   }
   if (now >= timers.persist) {
     fired(c, now, 'persist')
@@ -46,6 +54,20 @@ function fired(c: Connection, now: number, timer: string): void {
   if (tracer !== null) tracer.timerFired(c.id, now, timer)
 }
 
+export function traceRecovery(
+  c: Connection,
+  now: number,
+  stateBefore: number,
+  cwndBefore: number,
+  reason: string,
+): void {
+  const { recovery, cc } = c
+  const { tracer } = c.host
+  if (tracer === null) return
+  if (recovery.caState !== stateBefore) tracer.caStateChanged(c.id, now, stateBefore, recovery.caState, recovery.reason)
+  if (cc.cwnd !== cwndBefore) tracer.cwndChanged(c.id, now, cc.cwnd, cc.ssthresh, reason)
+}
+
 /** rfc6298#5.4 to #5.6, with the limits of rfc9293#3.8.3. */
 function retransmissionTimeout(c: Connection, now: number): void {
   const { sender, timers, rtt, recovery, host, cc } = c
@@ -59,18 +81,38 @@ function retransmissionTimeout(c: Connection, now: number): void {
     return
   }
   host.mib.TCPTimeouts++
-  const { tracer } = host
   const [stateBefore, cwndBefore] = [recovery.caState, cc.cwnd]
-  recovery.onTimeout(sender.board, cc, now, sender.sndUna, sender.sndNxt, host.mib)
+  recovery.onTimeout(now, c.recoveryInput())
   recovery.retransmits++
-  if (tracer !== null) {
-    if (recovery.caState !== stateBefore)
-      tracer.caStateChanged(c.id, now, stateBefore, recovery.caState, recovery.reason)
-    if (cc.cwnd !== cwndBefore) tracer.cwndChanged(c.id, now, cc.cwnd, cc.ssthresh, 'timeout')
-  }
+  timers.probe = OFF
+  timers.reo = OFF
+  traceRecovery(c, now, stateBefore, cwndBefore, 'timeout')
   c.forceRetransmit = true
   rtt.backoff++
   timers.rexmit = now + c.rto
+}
+
+/** rfc8985#6.2 step 5: what was late has become lost without an ACK saying so. */
+function reoTimeout(c: Connection, now: number): void {
+  const { timers, recovery, ack, sender, cc } = c
+  timers.reo = OFF
+  const [stateBefore, cwndBefore] = [recovery.caState, cc.cwnd]
+  ack.reset(now, sender.sndUna, sender.board.inFlight, sender.sndUna, c.rtt.minRtt)
+  recovery.onReoTimeout(ack, c.recoveryInput())
+  if (recovery.lookAgain > 0) timers.reo = now + recovery.lookAgain
+  if (recovery.caState === CaState.Recovery && stateBefore !== CaState.Recovery) c.forceRetransmit = true
+  traceRecovery(c, now, stateBefore, cwndBefore, 'reordering timeout')
+}
+
+/** rfc8985#7.3: new data if there is any and the window lets it, else the last segment again. */
+function probeTimeout(c: Connection, now: number): void {
+  const { timers, sender } = c
+  timers.probe = OFF
+  if (sender.board.isEmpty) return
+  c.lossProbeDue = true
+  // The retransmission timer runs from the time that the oldest segment was sent.
+  const head = sender.board.at(sender.board.head)
+  timers.rexmit = Math.max(head.xmitTs + c.rto, now + 1)
 }
 
 /** rfc9293#3.8.3 MUST-20: R2, as the time that `tcp_retries2` doublings from the smallest RTO take (linux: retransmits_timed_out). */

@@ -13,6 +13,10 @@ export class Timers {
   keepalive = Number.POSITIVE_INFINITY
   /** An orphan's longest FIN_WAIT_2 (tcp_fin_timeout). */
   finWait2 = Number.POSITIVE_INFINITY
+  /** Tail loss probe (rfc8985#7). */
+  probe = Number.POSITIVE_INFINITY
+  /** RACK looks again for what is late (rfc8985#6.2). */
+  reo = Number.POSITIVE_INFINITY
   /** The next probe of a path that refuses. */
   refusal = Number.POSITIVE_INFINITY
 
@@ -22,6 +26,8 @@ export class Timers {
     if (this.delack < at) at = this.delack
     if (this.keepalive < at) at = this.keepalive
     if (this.finWait2 < at) at = this.finWait2
+    if (this.probe < at) at = this.probe
+    if (this.reo < at) at = this.reo
     if (this.refusal < at) at = this.refusal
     return at
   }
@@ -32,6 +38,8 @@ export class Timers {
     this.delack = Number.POSITIVE_INFINITY
     this.keepalive = Number.POSITIVE_INFINITY
     this.finWait2 = Number.POSITIVE_INFINITY
+    this.probe = Number.POSITIVE_INFINITY
+    this.reo = Number.POSITIVE_INFINITY
     this.refusal = Number.POSITIVE_INFINITY
   }
 }

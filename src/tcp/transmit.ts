@@ -6,14 +6,17 @@ import {
   type Seq,
   seqAdd,
   seqDiff,
+  seqGt,
   seqLt,
   writeChecksum,
 } from '../wire/index.ts'
 import type { Connection } from './connection.ts'
 import { fillSyn } from './handshake.ts'
 import type { SegmentSink } from './host.ts'
+import { scheduleProbe } from './loss-timers.ts'
+import type { Receiver } from './receiver.ts'
 import { Next } from './sender.ts'
-import { isSynchronized, maySendQueued, State } from './state.ts'
+import { CaState, isSynchronized, maySendQueued, State } from './state.ts'
 import { OFF } from './timers.ts'
 
 // What leaves, in this order: a reset, the SYN, duplicate ACKs, retransmissions, new data, probes, the ACK. Every function writes one segment
@@ -31,7 +34,8 @@ export function fill(c: Connection, sink: SegmentSink, now: number): boolean {
     return sendBare(c, sink, c.sender.sndNxt, now)
   }
   if (maySendQueued(c.state)) {
-    if (retransmit(c, sink, now) || sendNew(c, sink, now)) return true
+    if (c.lossProbeDue) return sendLossProbe(c, sink, now)
+    if (sendData(c, sink, now)) return true
     if (c.blocked) return false
     watchWindow(c, now)
   }
@@ -51,16 +55,60 @@ export function fill(c: Connection, sink: SegmentSink, now: number): boolean {
 function segmentLimit(c: Connection): number {
   const { sender, receiver } = c
   let limit = sender.mss
-  if (c.sackOk && receiver.reassembly.blocks.length > 0)
-    limit -= 4 + 8 * Math.min(receiver.reassembly.blocks.length, c.timestamps.on ? 3 : 4)
+  const blocks = receiver.reassembly.blocks.length + (receiver.duplicate === null ? 0 : 1)
+  if (c.sackOk && blocks > 0) limit -= 4 + 8 * Math.min(blocks, c.timestamps.on ? 3 : 4)
   // Two segments to a window at least, or the ACK clock stops between them.
   const half = sender.maxWindow >> 1
   if (sender.maxWindow > 536 && limit > half) limit = half
   return Math.max(limit, 1)
 }
 
+/** Retransmissions come first, unless F-RTO asks for new data to see what the timeout meant (rfc5682#2.1 step 2b). */
+function sendData(c: Connection, sink: SegmentSink, now: number): boolean {
+  const { recovery, sender } = c
+  if (recovery.frtoSendsNew) {
+    if (sendNew(c, sink, now)) return true
+    if (c.blocked) return false
+    recovery.frtoSendsNew = false
+    if (seqGt(sender.sndNxt, recovery.recoveryPoint)) return false
+    // Nothing new could leave after all.
+    recovery.frto = false
+  }
+  // New data is out for F-RTO: the next ACK decides what is sent again.
+  const waits = recovery.frto && recovery.caState === CaState.Loss && seqGt(sender.sndNxt, recovery.recoveryPoint)
+  return (!waits && retransmit(c, sink, now)) || (!waits && sendNew(c, sink, now))
+}
+
+/** rfc8985#7.3 TLP_send_probe: new data beyond the congestion window if there is any, else the newest segment again. */
+function sendLossProbe(c: Connection, sink: SegmentSink, now: number): boolean {
+  const { sender, recovery, host } = c
+  const { board, sndNxt } = sender
+  if (board.isEmpty || recovery.tlp.endSeq !== null) {
+    c.lossProbeDue = false
+    return false
+  }
+  const limit = segmentLimit(c)
+  const isNew = sender.next(Number.POSITIVE_INFINITY, limit, true) === Next.New
+  if (isNew) {
+    if (!transmitNew(c, sink, limit, now)) return false
+  } else {
+    let position = board.tail - 1
+    const last = board.at(position)
+    if (last.length > limit) {
+      board.split(position, last.length - limit)
+      position++
+    }
+    if (!transmitAgain(c, sink, position, now)) return false
+  }
+  c.lossProbeDue = false
+  host.mib.TCPLossProbes++
+  recovery.tlp.onProbeSent(isNew ? sender.sndNxt : sndNxt, !isNew)
+  c.timers.probe = OFF
+  return true
+}
+
 function retransmit(c: Connection, sink: SegmentSink, now: number): boolean {
-  const { sender, cc, host } = c
+  const { sender, cc } = c
   const { board } = sender
   const position = board.nextLost()
   if (position < 0) return false
@@ -74,30 +122,39 @@ function retransmit(c: Connection, sink: SegmentSink, now: number): boolean {
   const fin = (segment.flags & Flag.FIN) !== 0
   const length = segment.length - (fin ? 1 : 0)
   if (length > limit) board.split(position, limit)
+  if (!transmitAgain(c, sink, position, now)) return false
+  c.forceRetransmit = false
+  // linux: a retransmission of the oldest segment restarts the timer.
+  if (position === board.head || c.timers.rexmit === OFF) c.timers.rexmit = now + c.rto
+  return true
+}
+
+/** Sends the segment at `position` once more. */
+function transmitAgain(c: Connection, sink: SegmentSink, position: number, now: number): boolean {
+  const { sender, host, recovery } = c
+  const { board } = sender
   const sent = board.at(position)
   const withFin = (sent.flags & Flag.FIN) !== 0
   const payload = sent.length - (withFin ? 1 : 0)
   const flags = Flag.ACK | (withFin ? Flag.FIN : 0) | (payload > 0 && sent.end === sender.sndNxt ? Flag.PSH : 0)
   if (!send(c, sink, sent.seq, flags, payload, true, now)) return false
   board.markRetransmitted(position, now)
-  c.forceRetransmit = false
+  sent.delivered = sender.delivered
+  sent.deliveredTs = sender.deliveredTs
+  recovery.undo.onRetransmit(now)
   if (c.retransStamp < 0) c.retransStamp = now
   sender.totalRetrans++
   sender.bytesRetrans += payload
   host.mib.RetransSegs++
-  if (c.recovery.isReducing) {
+  if (recovery.isReducing) {
     host.mib.TCPFastRetrans++
-    c.recovery.reduction.onSent(payload)
-  } else {
-    host.mib.TCPSlowStartRetrans++
-  }
-  // linux: a retransmission of the oldest segment restarts the timer.
-  if (position === board.head || c.timers.rexmit === OFF) c.timers.rexmit = now + c.rto
+    recovery.reduction.onSent(payload)
+  } else if (recovery.caState === CaState.Loss) host.mib.TCPSlowStartRetrans++
   return true
 }
 
 function sendNew(c: Connection, sink: SegmentSink, now: number): boolean {
-  const { sender, cc, host } = c
+  const { sender, cc } = c
   if (!sender.hasUnsent) return false
   if (sender.board.isEmpty) restartAfterIdle(c, now)
   const limit = segmentLimit(c)
@@ -106,6 +163,12 @@ function sendNew(c: Connection, sink: SegmentSink, now: number): boolean {
     if (next === Next.CwndLimited) sender.validateCwnd(true)
     return false
   }
+  return transmitNew(c, sink, limit, now)
+}
+
+/** Sends the new segment that `sender.next` found. */
+function transmitNew(c: Connection, sink: SegmentSink, limit: number, now: number): boolean {
+  const { sender, cc, host } = c
   const { length, fin } = sender
   const last = length === sender.notSent
   // rfc9293#3.9.1.2 MUST-61: the last segment queued carries PSH.
@@ -123,6 +186,7 @@ function sendNew(c: Connection, sink: SegmentSink, now: number): boolean {
   }
   if (c.timers.rexmit === OFF) c.timers.rexmit = now + c.rto
   c.timers.persist = OFF
+  scheduleProbe(c, now)
   return true
 }
 
@@ -217,7 +281,7 @@ function send(
   now: number,
 ): boolean {
   const { host, receiver, timestamps, ackPolicy } = c
-  const { window, reassembly } = receiver
+  const { window } = receiver
   const out = host.outSegment
   out.reset()
   out.seq = seq
@@ -228,15 +292,7 @@ function send(
     out.tsVal = timestamps.value(now)
     out.tsEcr = timestamps.recent
   }
-  if (c.sackOk && reassembly.blocks.length > 0) {
-    // rfc2018#4: the first block holds what arrived last.
-    out.sackCount = Math.min(reassembly.blocks.length, timestamps.on ? 3 : 4)
-    for (let i = 0; i < out.sackCount; i++) {
-      const block = reassembly.blocks[i]!
-      out.sack[i * 2] = block.start
-      out.sack[i * 2 + 1] = block.end
-    }
-  }
+  if (c.sackOk) fillSack(out, receiver, timestamps.on ? 3 : 4)
   const before = window.rcvAcc
   out.wnd = window.advertise(receiver.rcvNxt, receiver.unread, receiver.rcvMss)
   if (!write(c, sink, out, length, now, retransmission)) {
@@ -248,12 +304,34 @@ function send(
     if (seqDiff(before, receiver.rcvWup) > 0) mib.TCPToZeroWindowAdv++
   } else if (before === receiver.rcvWup) mib.TCPFromZeroWindowAdv++
   const segments = Math.ceil(seqDiff(receiver.rcvNxt, receiver.rcvWup) / receiver.rcvMss)
+  if (receiver.duplicate !== null) {
+    if (seqLt(receiver.duplicate.start, receiver.rcvNxt)) mib.TCPDSACKOldSent++
+    else mib.TCPDSACKOfoSent++
+    receiver.duplicate = null
+  }
   receiver.rcvWup = receiver.rcvNxt
   timestamps.lastAckSent = receiver.rcvNxt
   ackPolicy.onAckSent(Math.max(1, segments), host.sysctl)
   c.timers.delack = OFF
   if (length > 0) c.dataSegsOut++
   return true
+}
+
+/** rfc2883#4, rfc2018#4: a duplicate first, then what arrived last, then the other ranges. */
+function fillSack(out: Segment, receiver: Receiver, most: number): void {
+  const { duplicate, reassembly } = receiver
+  let count = 0
+  if (duplicate !== null) {
+    out.sack[0] = duplicate.start
+    out.sack[1] = duplicate.end
+    count = 1
+  }
+  for (let i = 0; i < reassembly.blocks.length && count < most; i++, count++) {
+    const block = reassembly.blocks[i]!
+    out.sack[count * 2] = block.start
+    out.sack[count * 2 + 1] = block.end
+  }
+  out.sackCount = count
 }
 
 /** Header and payload into the sink. Ports are the connection's. */

@@ -153,7 +153,9 @@ export class UdpPath implements Path {
 
   reserve(size: number): boolean {
     if (this.closed) return false
-    if (this.socket.waiting > this.#host.owner.settings.tcp_limit_output_bytes) {
+    const limit = this.#host.owner.settings.tcp_limit_output_bytes
+    // Most of what waits for its callback is with the kernel already; asking dgram costs more than comparing.
+    if (this.socket.waiting > limit && this.socket.queued > limit) {
       if (!this.#blocked) this.socket.blocked.push(this)
       this.#blocked = true
       return false

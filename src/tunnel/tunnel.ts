@@ -7,6 +7,7 @@ import {
   type Family,
   familyOf,
   type Interfaces,
+  isLinkLocal,
   isLoopbackAddress,
   isUnspecified,
   LocalAddresses,
@@ -189,9 +190,9 @@ export class UdpTunnel implements Tunnel {
     }
     if (!socket.connect(remote, remotePort)) {
       socket.close()
-      // linux: loopback addresses cannot leave the machine, nor can others be reached from them.
+      // linux: loopback addresses cannot leave the machine, and a link-local one needs a link that exists.
       const mismatch = localAddress !== undefined && isLoopbackAddress(localAddress) !== isLoopbackAddress(remote)
-      return mismatch ? 'EINVAL' : 'ENETUNREACH'
+      return mismatch || isLinkLocal(remote) ? 'EINVAL' : 'ENETUNREACH'
     }
     // As the kernel writes it: a zone may have been given by its number.
     const path = this.#path(socket, socket.localAddress, socket.remoteAddress || remote, remotePort, true, now)
@@ -242,7 +243,11 @@ export class UdpTunnel implements Tunnel {
     if (known !== undefined && this.owner.nowUs() < this.#sourcesUntilUs) return known
     const family = familyOf(remote)
     const socket = this.openSocket(family, family === 'IPv4' ? '0.0.0.0' : '::', 0)
-    if (typeof socket === 'string') return null
+    if (typeof socket === 'string') {
+      // No descriptor to ask with: on most machines there is one that it can be.
+      const own = family === 'IPv4' ? this.local.ipv4 : this.local.ipv6
+      return own.find((address) => !isLoopbackAddress(address) && !isLinkLocal(address)) ?? null
+    }
     // Connecting sends nothing, and shows which way a datagram would take.
     const found = socket.connect(remote, 9) ? socket.localAddress : null
     socket.close()
@@ -280,6 +285,7 @@ export class UdpTunnel implements Tunnel {
     // Until somebody keeps it, which has time until the end of the turn.
     this.#loose.add(path)
     path.user = this.owner.pathOpened(path)
+    this.owner.wantTurn()
   }
 
   // ---- receiving
@@ -458,8 +464,11 @@ export class UdpTunnel implements Tunnel {
     this.mtu.impaired = this.#impairer.isOn
     for (const path of this.#paths()) {
       this.#impairer.apply(path)
+      // What is queued may leave at another time now.
+      if (path.impairment !== null && !path.impairment.isEmpty) this.pathDelayed(path)
       path.mtuChanged()
     }
+    this.owner.wantTurn()
   }
 
   // ---- time

@@ -82,12 +82,13 @@ export class FakeStack {
         listener.held = false
       },
       hasRef: () => listener.held,
-    }
+    } as Listener
   }
 
   connect(request: ConnectRequest, owner: EndpointOwner): Endpoint | ErrorCode {
-    const { address, port, localAddress, localPort } = request
+    const { port, localAddress, localPort } = request
     if (localAddress !== undefined && !isLocal(localAddress)) return 'EADDRNOTAVAIL'
+    const address = request.address.replace(/^::ffff:/, '')
     const from = localAddress ?? (address.includes(':') ? '::1' : '127.0.0.1')
     for (const other of this.#listeners) {
       if (other.port === localPort && overlap(other.address, from, false)) return 'EADDRINUSE'
@@ -110,14 +111,12 @@ export class FakeStack {
       client.finish(failure ?? CloseReason.Refused)
       return
     }
-    const map = (address: string) =>
-      listener.address === '::' && !address.includes(':') ? `::ffff:${address}` : address
     const server = new FakeEndpoint(
       this,
       null,
-      map(client.remoteAddress),
+      client.remoteAddress,
       client.remotePort,
-      map(client.localAddress),
+      client.localAddress,
       client.localPort,
     )
     client.peer = server
@@ -248,10 +247,9 @@ export class FakeEndpoint {
     else this.#received.shift()
     this.#receivedBytes -= piece.length
     const { peer } = this
-    if (peer !== null && peer.#short) {
-      peer.#short = false
-      peer.#tell((owner) => owner.writable())
-    }
+    if (peer === null || !peer.#short) return piece
+    peer.#short = false
+    peer.#tell((owner) => owner.writable())
     return piece
   }
 

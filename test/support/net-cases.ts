@@ -14,12 +14,19 @@ export function fakeNet(options?: FakeStackOptions): { net: Net; stack: FakeStac
   return { net: createNet(() => stack.asStack), stack }
 }
 
+let networks: [string, Net][] = [
+  ['node:net', kernel],
+  ['sluice', fakeNet().net],
+]
+
+/** Runs the bodies of `onBoth` on this instead, when files of tests are read after it. */
+export function insteadOn(name: string, net: Net): void {
+  networks = [[name, net]]
+}
+
 /** Runs `body` with each of the two. */
 export function onBoth(name: string, body: (net: Net) => void): void {
-  describe.each([
-    ['node:net', kernel],
-    ['sluice', fakeNet().net],
-  ])(`${name}: %s`, (_, net) => body(net))
+  describe.each(networks)(`${name}: %s`, (_, net) => body(net))
 }
 
 /** Awaits `count` turns of the event loop. */

@@ -148,11 +148,14 @@ export class SimSocket extends EventEmitter {
 
   send(...args: unknown[]): void {
     const callback = (typeof args.at(-1) === 'function' ? args.pop() : undefined) as Callback | undefined
-    // With a callback or without: (message [, port, address]) or (message, offset, length [, port, address]).
+    // (message [, port, address]) or (message, offset, length [, port, address]), told apart as Node does.
     const [message, ...rest] = args
-    const sliced = rest.length > (this.connected ? 0 : 2)
-    const [offset, length] = sliced ? (rest.splice(0, 2) as [number, number]) : [0, -1]
-    const [port, address] = rest as [number | undefined, string | undefined]
+    const sliced = this.connected ? typeof rest[1] === 'number' : rest.length > 2
+    const [offset, length] = sliced ? (rest as [number, number]) : [0, -1]
+    const [port, address] = (this.connected || sliced ? rest.slice(2) : rest) as [
+      number | undefined,
+      string | undefined,
+    ]
     if (this.connected && (port || address)) throw nodeError('ERR_SOCKET_DGRAM_IS_CONNECTED', 'Already connected')
     const bytes = toBuffer(message)
     const end = length < 0 ? bytes.length : offset + length
@@ -442,7 +445,7 @@ export class SimSocket extends EventEmitter {
   #checkBuffers(syscall: string): void {
     if (this.#state === State.Bound && !this.#closed) return
     const message = `Could not get or set buffer size: ${syscall} returned EBADF (bad file descriptor)`
-    throw nodeError('ERR_SOCKET_BUFFER_SIZE', message)
+    throw Object.assign(systemError('EBADF', syscall), { code: 'ERR_SOCKET_BUFFER_SIZE', message })
   }
 }
 

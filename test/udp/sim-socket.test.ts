@@ -14,7 +14,8 @@ interface Ground {
 const real: Ground = {
   dgram,
   async settle() {
-    for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 1))
+    // Loopback delivers at once, and a loop reads 32 datagrams of a socket at a time.
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
   },
 }
 
@@ -62,6 +63,7 @@ const programs: Record<string, Program> = {
   async 'binding, and what may be asked before and after'({ dgram, settle }, note) {
     const socket = dgram.createSocket(options)
     for (const event of ['listening', 'connect', 'close']) socket.on(event, () => note(event))
+    socket.on('error', (error) => note('error', facts(error)))
     note(attempt(() => socket.address()))
     note(attempt(() => socket.getRecvBufferSize()))
     note(attempt(() => socket.remoteAddress()))
@@ -74,13 +76,13 @@ const programs: Record<string, Program> = {
     socket.connect(9, '127.0.0.2', () => note('connect callback'))
     note('connect returned', socket.remoteAddress())
     note(attempt(() => socket.connect(9)))
-    note(attempt(() => socket.send('x', 7, '127.0.0.1')))
+    note(attempt(() => socket.send('x', 0, 1, 7, '127.0.0.1')))
     await settle()
     socket.disconnect()
     note(attempt(() => socket.remoteAddress()))
     socket.close(() => note('close callback'))
     note('close returned')
-    for (const use of ['address', 'close', 'getRecvBufferSize'] as const) note(attempt(() => socket[use]()))
+    for (const use of ['address', 'close'] as const) note(attempt(() => socket[use]()))
     note(attempt(() => socket.send('x', 7, '127.0.0.1')))
     await settle()
   },
@@ -135,7 +137,6 @@ const programs: Record<string, Program> = {
     const { port } = server.address()
     server.on('message', (message, info) => {
       note(message.toString(), info.address, info.family, info.port === client.address().port, info.size)
-      process.nextTick(() => note('tick'))
     })
     const sent = (error: Error | null, bytes: number): void => note('sent', facts(error), bytes)
     client.send('text', port, '127.0.0.1', sent)

@@ -9,20 +9,27 @@ import type { LossContext, LossDetector } from './detector.ts'
  */
 export class NewReno implements LossDetector {
   readonly name: string = 'newreno'
+  readonly again: number = 0
 
-  detect(board: Scoreboard, ack: AckResult, { caState, mss, reordering }: LossContext): boolean {
-    if (board.isEmpty) return false
-    const third = caState < CaState.Recovery && board.sackedOutSegs >= reordering
+  detect(board: Scoreboard, ack: AckResult, { caState, mss, reordering, earlyRetransmit }: LossContext): void {
+    if (board.isEmpty) return
+    const third =
+      caState < CaState.Recovery && board.sackedOutSegs >= duplicateThreshold(board, reordering.degree, earlyRetransmit)
     const partial = caState === CaState.Recovery && ack.advanced
-    if (third || partial) {
-      const head = board.at(board.head)
-      if ((head.state & Sent.Lost) === 0 && head.length > mss) board.split(board.head, mss)
-      if (board.markLost(board.head)) ack.lost += board.at(board.head).length
-      // Lost segments and those inferred to have arrived are never more than all.
-      board.addRenoSacks(0, mss)
-    }
-    return caState < CaState.Recovery && board.lostOutSegs > 0
+    if (!third && !partial) return
+    const head = board.at(board.head)
+    if ((head.state & Sent.Lost) === 0 && head.length > mss) board.split(board.head, mss)
+    if (board.markLost(board.head)) ack.lost += board.at(board.head).length
+    // What is lost and what is inferred to have arrived are never more than all.
+    board.addRenoSacks(0, mss)
   }
 
   reset(): void {}
+}
+
+/** rfc5827#3.2: with fewer than four segments out and nothing new to send, one less than are out must do. */
+export function duplicateThreshold(board: Scoreboard, reordering: number, earlyRetransmit: boolean): number {
+  if (!earlyRetransmit || board.packetsOutSegs >= 4 || board.packetsOutSegs < 2 || board.retransOutSegs > 0)
+    return reordering
+  return Math.min(reordering, board.packetsOutSegs - 1)
 }

@@ -1,27 +1,39 @@
-import type { CongestionController, RateSample } from '../../congestion/index.ts'
-import { type Seq, seqGeq, seqGt } from '../../wire/index.ts'
+import { type CongestionController, type RateSample, UndoKind } from '../../congestion/index.ts'
+import { type Segment, type Seq, seqDiff, seqGeq, seqGt, seqLeq } from '../../wire/index.ts'
 import type { TcpMib, TcpSysctl } from '../host.ts'
 import type { Scoreboard } from '../scoreboard.ts'
 import { CaState } from '../state.ts'
 import type { AckResult } from './ack-result.ts'
 import type { LossContext, LossDetector } from './detector.ts'
 import { NewReno } from './newreno.ts'
-import { Prr, type Reduction } from './reduction.ts'
+import { RACK, Rack } from './rack.ts'
+import { createReduction, type Reduction, type ReductionInput } from './reduction.ts'
+import { Reordering } from './reordering.ts'
 import { isReneging, SackCounting } from './sack.ts'
+import { Tlp, TlpVerdict } from './tlp.ts'
+import { Undo } from './undo.ts'
 
 /** What the recovery needs to know of the connection at the moment; a plain record, filled by the connection. */
 export interface RecoveryInput {
+  board: Scoreboard
+  controller: CongestionController
+  sample: RateSample
   sndUna: Seq
   sndNxt: Seq
   mss: number
+  /** New data could be sent now, by the peer's window and for want of nothing else. */
+  canSendNew: boolean
+  minRtt: number
+  srtt: number
 }
 
 /**
- * The congestion states and the way between them (linux: tcp_fastretrans_alert). It decides *when* an episode begins and ends; the detector
- * decides what is lost, the controller how far the window falls, the reduction how it gets there.
+ * The congestion states and the ways between them (linux: tcp_fastretrans_alert). It decides *when* an episode begins and ends; the detector
+ * decides what is lost, the controller how far the window falls, the reduction how it gets there, the undo whether it was right.
  *
  *     Open ──dup ACK──▶ Disorder ──loss──▶ Recovery ──all acknowledged──▶ Open
- *        ╰───────────────timeout─────────────▶ Loss ──all acknowledged──▶ Open
+ *       │  ╰──ECN, lost tail──▶ CWR ───────────╯
+ *       ╰───────────────timeout─────────────▶ Loss ──all acknowledged──▶ Open
  */
 export class Recovery {
   caState: CaState = CaState.Open
@@ -29,21 +41,52 @@ export class Recovery {
   recoveryPoint: Seq = 0 as Seq
   /** Timeouts in a row without an acknowledgement of something new. */
   retransmits = 0
-  #detector: LossDetector
-  readonly reduction: Reduction
-  readonly context: LossContext
+  readonly reordering: Reordering
+  readonly tlp: Tlp = new Tlp()
+  readonly undo: Undo = new Undo()
+  reduction: Reduction
   /** Reason of the last change of state, for the tracer. */
   reason = ''
+  /** F-RTO (rfc5682) is finding out whether the timeout was needless. */
+  frto = false
+  /** F-RTO wants new data sent in place of retransmissions. */
+  frtoSendsNew = false
+  /** The last ACK stops short of what was selectively acknowledged. */
+  reneging = false
+  /** D-SACKs received, segments. */
+  dsackDups = 0
+  #detector: LossDetector = new NewReno()
+  #rack: Rack | null = null
+  readonly #sysctl: TcpSysctl
+  readonly #mib: TcpMib
+  readonly #context: LossContext
+  readonly #reductionInput: ReductionInput = { delivered: 0, advanced: false, lost: false, mss: 0 }
 
-  constructor(reordering: number) {
-    this.#detector = new NewReno()
-    this.reduction = new Prr()
-    this.context = { caState: CaState.Open, mss: 0, reordering }
+  constructor(sysctl: TcpSysctl, mib: TcpMib) {
+    this.#sysctl = sysctl
+    this.#mib = mib
+    this.reordering = new Reordering(sysctl.tcp_reordering)
+    this.reduction = createReduction(sysctl.cwnd_reduction)
+    this.#context = {
+      now: 0,
+      caState: CaState.Open,
+      mss: 0,
+      sndUna: 0 as Seq,
+      sndNxt: 0 as Seq,
+      reordering: this.reordering,
+      minRtt: Number.POSITIVE_INFINITY,
+      srtt: 0,
+      tcpRecovery: 0,
+      earlyRetransmit: false,
+    }
   }
 
-  /** SACK was negotiated. */
+  /** SACK was negotiated: `tcp_recovery` and `tcp_fack` choose among the detectors that use it. */
   useSack(): void {
-    this.#detector = new SackCounting()
+    if ((this.#sysctl.tcp_recovery & RACK) !== 0) {
+      this.#rack = new Rack()
+      this.#detector = this.#rack
+    } else this.#detector = new SackCounting(this.#sysctl.tcp_fack === 1)
   }
 
   /** A reduction is under way and the window is not the controller's to grow. */
@@ -51,138 +94,349 @@ export class Recovery {
     return this.caState === CaState.CWR || this.caState === CaState.Recovery
   }
 
-  /** An ACK has been applied to the scoreboard. */
-  onAck(
-    board: Scoreboard,
-    ack: AckResult,
-    controller: CongestionController,
-    sample: RateSample,
-    { sndUna, sndNxt, mss }: RecoveryInput,
-    sysctl: TcpSysctl,
-    mib: TcpMib,
-  ): void {
-    this.context.mss = mss
+  /** When losses should be looked for again without an ACK, µs from the last ACK; 0: not. */
+  get lookAgain(): number {
+    return this.#detector.again
+  }
 
-    // The episode ends when everything sent before it is acknowledged.
-    let held = false
-    if (this.caState !== CaState.Open && seqGeq(sndUna, this.recoveryPoint)) {
-      const atPoint = sndUna === this.recoveryPoint
-      switch (this.caState) {
-        case CaState.CWR:
-          // Something above the point must be acknowledged first, or its ECE would start the next reduction.
-          if (!atPoint) this.#end(controller, ack.now, 'window reduced')
-          break
-        case CaState.Recovery:
-        case CaState.Loss:
-          if (board.reno) board.resetRenoSacks()
-          // rfc6582#4.1: without SACK, duplicates of what was retransmitted needlessly would start another episode.
-          if (board.reno && atPoint && sysctl.newreno_exit === 1 && !board.isEmpty) held = true
-          else this.#end(controller, ack.now, 'all acknowledged')
-          break
-        default:
+  get detectorName(): string {
+    return this.#detector.name
+  }
+
+  get reoWndSteps(): number {
+    return this.#rack?.reoWndSteps ?? 0
+  }
+
+  // ---- An ACK has been applied to the scoreboard ---------------------------------------------------------------------------------
+
+  onAck(ack: AckResult, input: RecoveryInput): void {
+    const { board, controller, sndUna, mss } = input
+    const mib = this.#mib
+    if (this.#rack !== null) {
+      this.#rack.onAck(ack)
+      if (ack.dsack && !ack.dsackOfProbe) this.#rack.dsackSeen = true
+      if (ack.priorDeliveredTs >= 0)
+        this.#rack.adapt(input.sample.totalDelivered + ack.delivered, ack.priorDelivered, this.#sysctl.tcp_recovery)
+    }
+    if (!board.reno) this.reordering.onAck(ack, mss, this.#sysctl.tcp_max_reordering, mib)
+
+    switch (this.tlp.onAck(sndUna, ack)) {
+      case TlpVerdict.Repaired:
+        // rfc8985#7.4.1: the probe repaired a loss that nothing else will tell of: it is answered as any loss is.
+        mib.TCPLossProbeRecovery++
+        if (!this.isReducing) {
+          this.#reduce(input, false)
+          this.reduction.end(controller)
+        }
+        break
+      default:
+    }
+
+    const plain = ack.duplicates === 0 && ack.sacked === 0 && !ack.dsack && !ack.ece && board.sackedOutSegs === 0
+    if (this.caState === CaState.Open && plain) {
+      this.undo.firstRetransTs = -1
+      return
+    }
+    this.#alert(ack, input)
+    this.#applyReduction(ack, input)
+  }
+
+  /** linux: tcp_fastretrans_alert */
+  #alert(ack: AckResult, input: RecoveryInput): void {
+    const { board, controller, sndUna } = input
+    this.reneging = ack.advanced && isReneging(board)
+    // rfc2018#8: keep quiet until the timer fires; it forgets all selective acknowledgements.
+    if (this.reneging) return
+    if (this.caState === CaState.Open) {
+      this.undo.firstRetransTs = -1
+    } else if (seqGeq(sndUna, this.recoveryPoint)) {
+      if (this.caState === CaState.CWR) {
+        // Something above the point must be acknowledged first, or its ECE would start the next reduction.
+        if (sndUna !== this.recoveryPoint) this.#end(controller, ack.now, 'window reduced')
+      } else if (this.caState === CaState.Recovery) {
+        if (board.reno) board.resetRenoSacks()
+        if (this.#undoRecovery(ack, input)) return
+        this.#end(controller, ack.now, 'all acknowledged')
       }
     }
 
-    if (!held) this.#react(board, ack, controller, sample, sndNxt, mss, mib)
-    if (this.isReducing && !controller.ownsRecovery) {
-      this.reduction.onAck(controller, ack.delivered, board.inFlight, ack.advanced && ack.lost === 0, mss)
+    switch (this.caState) {
+      case CaState.Recovery:
+        if (!ack.advanced) {
+          if (board.reno) this.#addRenoSacks(ack, input)
+        } else if (this.#undoPartial(ack, input)) return
+        if (this.undo.allDuplicates) {
+          this.#undoByDsack(input)
+          this.#tryOpen(input)
+        }
+        this.#detect(ack, input)
+        break
+      case CaState.Loss:
+        this.#inLoss(ack, input)
+        if (this.caState !== CaState.Loss) break
+        this.#detect(ack, input)
+        return
+      default:
+    }
+    if (this.caState >= CaState.Recovery) {
+      if (ack.lost > 0) controller.onLost?.(input.sample)
+      return
+    }
+
+    if (board.reno) {
+      if (ack.advanced) board.resetRenoSacks()
+      this.#addRenoSacks(ack, input)
+    }
+    if (this.caState <= CaState.Disorder && this.undo.allDuplicates) this.#undoByDsack(input)
+    this.#detect(ack, input)
+    if (board.lostOutSegs > 0) this.#enterRecovery(input, ack.ece)
+    else this.#tryOpen(input)
+  }
+
+  /** linux: tcp_process_loss. After a timeout: was it needless (rfc5682), is it over? */
+  #inLoss(ack: AckResult, input: RecoveryInput): void {
+    const { board, sndUna, sndNxt } = input
+    const recovered = seqGeq(sndUna, this.recoveryPoint)
+    if (ack.advanced && this.#undoLoss(false, ack, input)) return
+    if (this.frto) {
+      // rfc5682#3.1 step 3b: what was never sent again is acknowledged, so not all was lost.
+      if (ack.origAcked && this.#undoLoss(true, ack, input)) return
+      if (seqGt(sndNxt, this.recoveryPoint)) {
+        // Step 3a: new data draws duplicates; the loss was real.
+        if (ack.sacked > 0 || ack.duplicates > 0) this.frto = false
+      } else if (ack.advanced && !recovered) {
+        // Step 2b: new data now, if there is any, and the next ACK will tell.
+        this.recoveryPoint = sndNxt
+        if (input.canSendNew) {
+          this.frtoSendsNew = true
+          return
+        }
+        this.frto = false
+      }
+    }
+    if (recovered) {
+      if (this.#undoRecovery(ack, input)) return
+      this.#end(input.controller, ack.now, 'all acknowledged')
+      return
+    }
+    if (board.reno) {
+      if (seqGt(sndNxt, this.recoveryPoint) && ack.duplicates > 0) this.#addRenoSacks(ack, input)
+      else if (ack.advanced) board.resetRenoSacks()
     }
   }
 
-  /** Counts what arrived, finds what is lost, begins an episode if need be. */
-  #react(
-    board: Scoreboard,
-    ack: AckResult,
-    controller: CongestionController,
-    sample: RateSample,
-    sndNxt: Seq,
-    mss: number,
-    mib: TcpMib,
-  ): void {
-    const { context } = this
-    if (board.reno) {
-      switch (this.caState) {
-        case CaState.Recovery:
-          if (!ack.advanced) this.#addRenoSacks(board, ack, mss)
-          break
-        case CaState.Loss:
-          if (ack.advanced) board.resetRenoSacks()
-          else if (seqGt(sndNxt, this.recoveryPoint)) this.#addRenoSacks(board, ack, mss)
-          break
-        default:
-          if (ack.advanced) board.resetRenoSacks()
-          this.#addRenoSacks(board, ack, mss)
-      }
-    }
-
+  #detect(ack: AckResult, input: RecoveryInput): void {
+    const context = this.#context
+    const { tcp_early_retrans, tcp_recovery } = this.#sysctl
+    context.now = ack.now
     context.caState = this.caState
-    const begins = this.#detector.detect(board, ack, context)
-    if (this.caState <= CaState.CWR) {
-      if (begins) this.#enterRecovery(board, controller, sample, sndNxt, ack, mib)
-      else if (this.caState !== CaState.CWR) {
-        const disorder = board.sackedOutSegs > 0 || board.lostOutSegs > 0
-        this.#setState(disorder ? CaState.Disorder : CaState.Open, 'duplicate ACKs')
-        this.recoveryPoint = sndNxt
-      }
-    } else if (ack.lost > 0) controller.onLost?.(sample)
+    context.mss = input.mss
+    context.sndUna = input.sndUna
+    context.sndNxt = input.sndNxt
+    context.minRtt = input.minRtt
+    context.srtt = input.srtt
+    context.tcpRecovery = tcp_recovery
+    context.earlyRetransmit = (tcp_early_retrans === 1 || tcp_early_retrans === 2) && !input.canSendNew
+    this.#detector.detect(input.board, ack, context)
+    if (ack.lostRetrans) this.#mib.TCPLostRetransmit++
+  }
+
+  #applyReduction(ack: AckResult, { controller, board, mss }: RecoveryInput): void {
+    if (!this.isReducing || controller.ownsRecovery) return
+    const input = this.#reductionInput
+    input.delivered = ack.delivered
+    input.advanced = ack.advanced
+    input.lost = ack.lost > 0
+    input.mss = mss
+    this.reduction.onAck(controller, board, input)
+  }
+
+  // ---- Without an ACK ------------------------------------------------------------------------------------------------------------
+
+  /** The reordering timer went off (rfc8985#6.2 step 5, linux: tcp_rack_reo_timeout). `ack` is only a place to count in. */
+  onReoTimeout(ack: AckResult, input: RecoveryInput): void {
+    this.#rack?.reset()
+    this.#detect(ack, input)
+    if (ack.lost === 0) return
+    if (this.caState < CaState.Recovery) this.#enterRecovery(input, false)
+    this.#applyReduction(ack, input)
   }
 
   /** The retransmission timer expired with data outstanding (rfc6298#5.4, linux: tcp_enter_loss). */
-  onTimeout(
-    board: Scoreboard,
-    controller: CongestionController,
-    now: number,
-    sndUna: Seq,
-    sndNxt: Seq,
-    mib: TcpMib,
-  ): void {
-    // rfc5681#3.1: ssthresh falls once for the same data, however often its timer expires.
-    const fresh =
-      this.caState <= CaState.Disorder ||
-      !seqGt(this.recoveryPoint, sndUna) ||
-      (this.caState === CaState.Loss && this.retransmits === 0)
+  onTimeout(now: number, { board, controller, sndUna, sndNxt }: RecoveryInput): void {
+    const mib = this.#mib
+    const newRecovery = this.caState < CaState.Recovery
     if (this.caState === CaState.Loss) mib.TCPLossFailures++
     else if (this.caState === CaState.Recovery) {
       if (board.reno) mib.TCPRenoFailures++
       else mib.TCPSackFailures++
     }
-    const inFlight = board.inFlight
+    // rfc5681#3.1: ssthresh falls once for the same data, however often its timer expires.
+    const fresh =
+      this.caState <= CaState.Disorder ||
+      !seqGt(this.recoveryPoint, sndUna) ||
+      (this.caState === CaState.Loss && this.retransmits === 0)
+    if (fresh) {
+      this.undo.keep(controller)
+      this.undo.begin(sndUna, 0)
+      this.undo.firstRetransTs = -1
+    }
     const reneged = isReneging(board)
     if (reneged) mib.TCPSACKReneging++
+    const { inFlight } = board
     board.markAllLost(reneged)
     this.#detector.reset()
     controller.onTimeout?.(now, inFlight, !fresh)
+    // linux: in disorder the measured degree of reordering has misled.
+    if (newRecovery && this.caState === CaState.Disorder && board.sackedOutSegs >= this.#sysctl.tcp_reordering)
+      this.reordering.degree = Math.min(this.reordering.degree, this.#sysctl.tcp_reordering)
     this.#setState(CaState.Loss, 'retransmission timeout')
     this.recoveryPoint = sndNxt
+    this.tlp.reset()
+    // rfc5682: only a first timeout can be told from a real one, and only if something is outstanding that it did not send.
+    this.frto = this.#sysctl.tcp_frto !== 0 && (newRecovery || this.retransmits > 0)
+    this.frtoSendsNew = false
   }
 
-  #addRenoSacks(board: Scoreboard, ack: AckResult, mss: number): void {
+  /** A window reduction for another reason than loss (linux: tcp_enter_cwr). */
+  enterCwr(input: RecoveryInput): void {
+    if (this.caState >= CaState.CWR) return
+    this.undo.forget()
+    this.#reduce(input, true)
+    this.#setState(CaState.CWR, 'ECN')
+    this.recoveryPoint = input.sndNxt
+  }
+
+  /** A D-SACK: what was sent again had arrived already (rfc2883, linux: tcp_check_dsack). */
+  onDsack(seg: Segment, maxWindow: number, mss: number, totalRetrans: number, ack: AckResult): void {
+    const start = seg.sack[0] as Seq
+    const end = seg.sack[1] as Seq
+    const length = seqDiff(end, start)
+    const segments = Math.ceil(length / mss)
+    // linux: more than was ever retransmitted, or longer than any window, is no honest report.
+    if (length > maxWindow || segments > totalRetrans - this.dsackDups) {
+      this.#mib.TCPDSACKIgnoredNoUndo++
+      return
+    }
+    const { endSeq } = this.tlp
+    ack.dsack = true
+    ack.dsackOfProbe = endSeq !== null && endSeq === end
+    this.dsackDups += segments
+    if (seqLeq(end, seg.ack)) this.#mib.TCPDSACKRecv++
+    else this.#mib.TCPDSACKOfoRecv++
+    this.#mib.TCPDSACKRecvSegs += segments
+    this.undo.onDsack(end, segments)
+  }
+
+  // ---- Undo ----------------------------------------------------------------------------------------------------------------------
+
+  /** linux: tcp_may_undo */
+  #mayUndo(ack: AckResult): boolean {
+    return this.undo.isOpen && (this.undo.allDuplicates || ack.echoOfOriginal)
+  }
+
+  /** The episode is over. True: without SACK, its state is held until something above the point is acknowledged (rfc6582#4.1). */
+  #undoRecovery(ack: AckResult, { board, controller, sndUna }: RecoveryInput): boolean {
+    const needless = this.#mayUndo(ack)
+    if (needless) {
+      const loss = this.caState === CaState.Loss
+      if (loss) this.#mib.TCPLossUndo++
+      else this.#mib.TCPFullUndo++
+      this.undo.restore(controller)
+      controller.onUndo?.(ack.echoOfOriginal ? UndoKind.Eifel : UndoKind.DSack)
+    } else this.#rack?.onRecoveryEnd(false)
+    if (board.reno && sndUna === this.recoveryPoint && this.#sysctl.newreno_exit === 1 && !board.isEmpty) return true
+    if (needless) this.#setState(CaState.Open, 'undone')
+    return needless
+  }
+
+  /** linux: tcp_try_undo_dsack */
+  #undoByDsack({ controller }: RecoveryInput): void {
+    this.#rack?.onRecoveryEnd(true)
+    this.undo.restore(controller)
+    controller.onUndo?.(UndoKind.DSack)
+    this.#mib.TCPDSACKUndo++
+  }
+
+  /** linux: tcp_try_undo_partial. A partial ACK that answers the original shows that the rest is late, not lost. */
+  #undoPartial(ack: AckResult, { board, controller, mss, sndUna }: RecoveryInput): boolean {
+    if (!this.undo.isOpen || !ack.echoOfOriginal) return false
+    this.reordering.check(
+      ack.priorUna,
+      board.highestSackedSeq(sndUna),
+      mss,
+      this.#sysctl.tcp_max_reordering,
+      true,
+      this.#mib,
+    )
+    // Some retransmissions are still out: let their ACKs say what they were.
+    if (board.retransOutSegs > 0) return true
+    board.clearLost()
+    this.#detector.reset()
+    this.undo.restore(controller)
+    this.undo.firstRetransTs = -1
+    controller.onUndo?.(UndoKind.Eifel)
+    this.#mib.TCPPartialUndo++
+    this.#keepOpen(board)
+    return true
+  }
+
+  /** linux: tcp_try_undo_loss */
+  #undoLoss(byFrto: boolean, ack: AckResult, { board, controller, sndUna }: RecoveryInput): boolean {
+    if (!byFrto && !this.#mayUndo(ack)) return false
+    board.clearLost()
+    this.#detector.reset()
+    this.undo.restore(controller)
+    controller.onUndo?.(byFrto ? UndoKind.FRto : ack.echoOfOriginal ? UndoKind.Eifel : UndoKind.DSack)
+    this.#mib.TCPLossUndo++
+    if (byFrto) this.#mib.TCPSpuriousRTOs++
+    this.retransmits = 0
+    this.frto = false
+    if (board.reno && sndUna === this.recoveryPoint && this.#sysctl.newreno_exit === 1 && !board.isEmpty) return true
+    if (byFrto || !board.reno) this.#setState(CaState.Open, 'timeout was spurious')
+    return true
+  }
+
+  // ---- Between the states --------------------------------------------------------------------------------------------------------
+
+  #addRenoSacks(ack: AckResult, { board, mss }: RecoveryInput): void {
     if (ack.duplicates === 0) return
     const before = board.sackedOut
-    board.addRenoSacks(ack.duplicates, mss)
+    if (board.addRenoSacks(ack.duplicates, mss))
+      this.reordering.renoOverflow(board.packetsOutSegs + ack.duplicates, this.#sysctl.tcp_max_reordering, this.#mib)
     const added = Math.max(0, board.sackedOut - before)
     ack.sacked += added
     ack.delivered += added
   }
 
-  #enterRecovery(
-    board: Scoreboard,
-    controller: CongestionController,
-    sample: RateSample,
-    sndNxt: Seq,
-    ack: AckResult,
-    mib: TcpMib,
-  ): void {
-    if (board.reno) mib.TCPRenoRecovery++
-    else mib.TCPSackRecovery++
+  #enterRecovery(input: RecoveryInput, ece: boolean): void {
+    const { board, sndUna, sndNxt } = input
+    if (board.reno) this.#mib.TCPRenoRecovery++
+    else this.#mib.TCPSackRecovery++
+    this.undo.begin(sndUna, board.retransOutSegs)
     this.recoveryPoint = sndNxt
     // From CWR the window is on its way down already: one reduction an episode.
-    if (this.caState !== CaState.CWR) {
-      sample.lost = ack.lost
-      controller.onEnterRecovery?.(sample)
-      if (!controller.ownsRecovery) this.reduction.begin(controller, board.inFlight)
-    }
+    if (this.caState !== CaState.CWR) this.#reduce(input, ece)
     this.#setState(CaState.Recovery, this.#detector.name)
+  }
+
+  #reduce({ controller, board, sample }: RecoveryInput, final: boolean): void {
+    if (!final) this.undo.keep(controller)
+    this.tlp.reset()
+    controller.onEnterRecovery?.(sample)
+    if (!controller.ownsRecovery) this.reduction.begin(controller, board)
+  }
+
+  /** linux: tcp_try_to_open */
+  #tryOpen(input: RecoveryInput): void {
+    if (this.caState === CaState.CWR) return
+    this.#keepOpen(input.board)
+    this.recoveryPoint = input.sndNxt
+  }
+
+  #keepOpen(board: Scoreboard): void {
+    const disorder = board.sackedOutSegs > 0 || board.lostOutSegs > 0 || board.retransOutSegs > 0
+    this.#setState(disorder ? CaState.Disorder : CaState.Open, disorder ? 'duplicate ACKs' : 'in order')
   }
 
   #end(controller: CongestionController, now: number, reason: string): void {

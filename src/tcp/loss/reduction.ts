@@ -1,4 +1,15 @@
 import type { CongestionController } from '../../congestion/index.ts'
+import type { Scoreboard } from '../scoreboard.ts'
+
+/** What an ACK of the episode did, for a reduction. */
+export interface ReductionInput {
+  delivered: number
+  /** It advanced SND.UNA. */
+  advanced: boolean
+  /** It showed new loss. */
+  lost: boolean
+  mss: number
+}
 
 /**
  * How the window comes down to `ssthresh` in the course of an episode (`cwnd_reduction`). It writes `cwnd`; a controller that owns its
@@ -7,12 +18,16 @@ import type { CongestionController } from '../../congestion/index.ts'
 export interface Reduction {
   readonly name: string
   /** The episode begins; the controller has set `ssthresh`, its `cwnd` still is the old one. */
-  begin(controller: CongestionController, inFlight: number): void
-  /** After each ACK of the episode; `progress`: it advanced SND.UNA and showed no new loss. */
-  onAck(controller: CongestionController, delivered: number, inFlight: number, progress: boolean, mss: number): void
+  begin(controller: CongestionController, board: Scoreboard): void
+  /** After each ACK of the episode, the first included. */
+  onAck(controller: CongestionController, board: Scoreboard, input: ReductionInput): void
   onSent(bytes: number): void
   /** The episode is over. */
   end(controller: CongestionController): void
+}
+
+const settle = (controller: CongestionController): void => {
+  if (controller.ssthresh !== Number.POSITIVE_INFINITY) controller.cwnd = controller.ssthresh
 }
 
 /**
@@ -21,47 +36,123 @@ export interface Reduction {
  */
 export class Prr implements Reduction {
   readonly name: string = 'prr'
-  /** Bytes in flight allowed when the episode began (RecoverFS). */
+  /** The window when the episode began (RecoverFS). */
   #priorCwnd = 0
-  #delivered = 0
-  #out = 0
-
-  get delivered(): number {
-    return this.#delivered
-  }
-
-  get out(): number {
-    return this.#out
-  }
+  /** prr_delivered, prr_out */
+  delivered = 0
+  out = 0
 
   begin(controller: CongestionController): void {
     this.#priorCwnd = controller.cwnd
-    this.#delivered = 0
-    this.#out = 0
+    this.delivered = 0
+    this.out = 0
   }
 
-  onAck(controller: CongestionController, delivered: number, inFlight: number, progress: boolean, mss: number): void {
+  onAck(controller: CongestionController, board: Scoreboard, { delivered, advanced, lost, mss }: ReductionInput): void {
     if (delivered <= 0 || this.#priorCwnd === 0) return
     const { ssthresh } = controller
-    this.#delivered += delivered
+    const { inFlight } = board
+    this.delivered += delivered
     let send: number
     if (inFlight > ssthresh) {
-      send = Math.ceil((this.#delivered * ssthresh) / this.#priorCwnd) - this.#out
+      send = Math.ceil((this.delivered * ssthresh) / this.#priorCwnd) - this.out
     } else {
-      send = Math.max(this.#delivered - this.#out, delivered)
-      if (progress) send += mss
+      send = Math.max(this.delivered - this.out, delivered)
+      // rfc9937#6.2: the ACK is safe; grow as slow start would.
+      if (advanced && !lost) send += mss
       send = Math.min(send, ssthresh - inFlight)
     }
-    // rfc9937#6.2: the first retransmission always leaves.
-    send = Math.max(send, this.#out === 0 ? mss : 0)
+    // The first retransmission always leaves.
+    send = Math.max(send, this.out === 0 ? mss : 0)
     controller.cwnd = Math.max(inFlight + send, mss)
   }
 
   onSent(bytes: number): void {
-    this.#out += bytes
+    this.out += bytes
   }
 
   end(controller: CongestionController): void {
-    if (controller.ssthresh !== Number.POSITIVE_INFINITY) controller.cwnd = controller.ssthresh
+    settle(controller)
+  }
+}
+
+/** Rate halving (linux before 3.2: tcp_cwnd_down): one segment leaves for every two that arrive, until the window is down. */
+export class RateHalving implements Reduction {
+  readonly name: string = 'rate_halving'
+  #halves = 0
+
+  begin(): void {
+    this.#halves = 0
+  }
+
+  onAck(controller: CongestionController, board: Scoreboard, { delivered, mss }: ReductionInput): void {
+    this.#halves += delivered
+    const segments = Math.floor(this.#halves / (2 * mss))
+    this.#halves -= segments * 2 * mss
+    const down = Math.max(controller.cwnd - segments * mss, controller.ssthresh)
+    controller.cwnd = Math.max(Math.min(down, board.inFlight + mss), mss)
+  }
+
+  onSent(): void {}
+
+  end(controller: CongestionController): void {
+    settle(controller)
+  }
+}
+
+/** rfc6675#5: the window falls at once, and what is in the network (`pipe`) decides when sending goes on. */
+export class ImmediateCut implements Reduction {
+  readonly name: string = 'rfc6675'
+
+  begin(controller: CongestionController): void {
+    settle(controller)
+  }
+
+  onAck(): void {}
+
+  onSent(): void {}
+
+  end(controller: CongestionController): void {
+    settle(controller)
+  }
+}
+
+/**
+ * Window inflation (rfc5681#3.2 steps 3 to 6, rfc6582#3.2): half at once, plus a segment for each duplicate, less what a partial ACK
+ * acknowledged. It reckons with all that is outstanding; our senders with what is in the network, so the difference is made up for.
+ */
+export class Inflation implements Reduction {
+  readonly name: string = 'rfc5681'
+
+  begin(controller: CongestionController, board: Scoreboard): void {
+    this.#set(controller, board)
+  }
+
+  onAck(controller: CongestionController, board: Scoreboard): void {
+    this.#set(controller, board)
+  }
+
+  onSent(): void {}
+
+  end(controller: CongestionController): void {
+    settle(controller)
+  }
+
+  #set(controller: CongestionController, board: Scoreboard): void {
+    if (controller.ssthresh === Number.POSITIVE_INFINITY) return
+    controller.cwnd = Math.max(controller.ssthresh - board.lostOut + board.retransOut, 1)
+  }
+}
+
+export function createReduction(name: string): Reduction {
+  switch (name) {
+    case 'rate_halving':
+      return new RateHalving()
+    case 'rfc6675':
+      return new ImmediateCut()
+    case 'rfc5681':
+      return new Inflation()
+    default:
+      return new Prr()
   }
 }

@@ -1,67 +1,90 @@
 import { type Segment, type Seq, seqGt, seqLeq, seqLt } from '../../wire/index.ts'
 import { type Scoreboard, Sent } from '../scoreboard.ts'
-import { CaState } from '../state.ts'
 import type { AckResult } from './ack-result.ts'
 import type { LossContext, LossDetector } from './detector.ts'
+import { duplicateThreshold } from './newreno.ts'
 
 /** Applies the SACK blocks of `seg` to the scoreboard (rfc2018#5, linux: tcp_sacktag_write_queue). Segments covered in part are left alone. */
-export function applySack(board: Scoreboard, seg: Segment, sndUna: Seq, sndNxt: Seq, ack: AckResult): void {
+export function applySack(
+  board: Scoreboard,
+  seg: Segment,
+  sndUna: Seq,
+  sndNxt: Seq,
+  recoveryPoint: Seq,
+  ack: AckResult,
+): void {
   for (let i = 0; i < seg.sackCount; i++) {
     const start = seg.sack[i * 2] as Seq
     const end = seg.sack[i * 2 + 1] as Seq
-    // Nonsense, a D-SACK below SND.UNA (rfc2883#4), or data never sent.
-    if (!seqLt(start, end) || seqLeq(end, sndUna) || seqGt(end, sndNxt)) continue
-    // Data is acknowledged by the ACK field before it is dropped: a block that reaches below SND.UNA is old.
-    if (seqLt(start, sndUna)) continue
+    // Nonsense, data never sent, or a block that reaches below SND.UNA: old, or a D-SACK, which is read elsewhere.
+    if (!seqLt(start, end) || seqGt(end, sndNxt) || seqLt(start, sndUna)) continue
     for (let position = board.find(start); position < board.tail; position++) {
       const segment = board.at(position)
       if (seqGt(segment.end, end)) break
-      if (seqLt(segment.seq, start)) continue
-      const { state } = segment
-      if (!board.markSacked(position)) continue
+      if (seqLt(segment.seq, start) || (segment.state & Sent.Sacked) !== 0) continue
+      ack.onDelivered(segment, true, recoveryPoint)
+      board.markSacked(position)
       ack.sacked += segment.length
       ack.delivered += segment.length
-      if ((state & Sent.EverRetrans) === 0) {
-        // Karn's rule; the newest segment tells most of the path as it is now.
-        const rtt = ack.now - segment.xmitTs
-        if (ack.sackRtt < 0 || rtt < ack.sackRtt) ack.sackRtt = rtt
-      }
     }
-  }
-}
-
-/**
- * Loss detection by counting SACKs (rfc6675#3, IsLost): a segment is lost when `reordering` segments above it have arrived.
- */
-export class SackCounting implements LossDetector {
-  readonly name: string = 'sack'
-  /** Every segment before this position has been judged. */
-  #judged = 0
-
-  detect(board: Scoreboard, ack: AckResult, { caState, reordering }: LossContext): boolean {
-    if (board.isEmpty) return false
-    if (this.#judged < board.head) this.#judged = board.head
-    let above = 0
-    let position = board.tail - 1
-    // The newest position above which, itself included, `reordering` segments have arrived.
-    for (; position >= this.#judged && board.sackedOutSegs > 0; position--) {
-      if ((board.at(position).state & Sent.Sacked) !== 0 && ++above >= reordering) break
-    }
-    if (above >= reordering) {
-      for (let p = this.#judged; p < position; p++) {
-        if (board.markLost(p)) ack.lost += board.at(p).length
-      }
-      if (position > this.#judged) this.#judged = position
-    }
-    return caState < CaState.Recovery && board.lostOutSegs > 0
-  }
-
-  /** Positions change their meaning when a segment is cut in two or everything is judged anew. */
-  reset(): void {
-    this.#judged = 0
   }
 }
 
 /** Whether the peer threw away what it had selectively acknowledged (rfc2018#8): its cumulative ACK stops short of it. */
 export const isReneging = (board: Scoreboard): boolean =>
   !board.isEmpty && (board.at(board.head).state & Sent.Sacked) !== 0
+
+/**
+ * Loss detection by counting SACKs (rfc6675#4, IsLost): a segment is lost when as many as `reordering` segments above it have arrived. With
+ * `fack` every segment below the highest one that arrived counts, whether it arrived itself or not: forward acknowledgement, sooner and
+ * misled by reordering, at the first sight of which it is given up for the connection.
+ */
+export class SackCounting implements LossDetector {
+  readonly again: number = 0
+  /** Every segment before this position has been judged. */
+  #judged = 0
+  readonly #fack: boolean
+
+  constructor(fack: boolean) {
+    this.#fack = fack
+  }
+
+  get name(): string {
+    return this.#fack ? 'fack' : 'sack'
+  }
+
+  detect(board: Scoreboard, ack: AckResult, { reordering, earlyRetransmit }: LossContext): void {
+    if (board.isEmpty || board.sackedOutSegs === 0) return
+    if (this.#judged < board.head) this.#judged = board.head
+    const threshold = duplicateThreshold(board, reordering.degree, earlyRetransmit)
+    const edge =
+      this.#fack && reordering.seen === 0 ? board.highestSacked - threshold + 1 : this.#edgeBySacks(board, threshold)
+    for (; this.#judged < edge; this.#judged++) {
+      if (board.markLost(this.#judged)) ack.lost += board.at(this.#judged).length
+    }
+  }
+
+  reset(): void {
+    this.#judged = 0
+  }
+
+  /** The position below which `threshold` sacked segments lie above every one. */
+  #edgeBySacks(board: Scoreboard, threshold: number): number {
+    let above = 0
+    for (let position = board.highestSacked; position > this.#judged; position--) {
+      if ((board.at(position).state & Sent.Sacked) !== 0 && ++above >= threshold) return position
+    }
+    return this.#judged
+  }
+}
+
+/** The first block of `seg` reports a duplicate (rfc2883#4): below the cumulative ACK, or within the second block. */
+export function dsackOf(seg: Segment): boolean {
+  if (seg.sackCount === 0) return false
+  const start = seg.sack[0] as Seq
+  const end = seg.sack[1] as Seq
+  if (!seqLt(start, end)) return false
+  if (seqLt(start, seg.ack)) return seqLeq(end, seg.ack)
+  if (seg.sackCount < 2) return false
+  return seqLeq(end, seg.sack[3] as Seq) && !seqLt(start, seg.sack[2] as Seq)
+}

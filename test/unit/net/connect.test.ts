@@ -2,8 +2,8 @@ import dns from 'node:dns'
 import { EventEmitter, once } from 'node:events'
 import type { LookupFunction } from 'node:net'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { CloseReason } from '../../../src/stack/index.ts'
 import type { Socket } from '../../../src/net/types.ts'
+import { CloseReason } from '../../../src/stack/index.ts'
 import { closed, connecting, failed, fakeNet, listening, log, onBoth, pair, turns } from '../../support/net-cases.ts'
 
 /** A lookup that knows these, as `dns.lookup` answers. */
@@ -71,7 +71,12 @@ onBoth('lookup', (net) => {
 
   it("'lookup' tells error, address, family, host", async () => {
     const { port } = await listening(net)
-    const client = connecting(net, { port, host: 'some.where', family: 4, lookup: lookupOf({ address: '127.0.0.1', family: 4 }) })
+    const client = connecting(net, {
+      port,
+      host: 'some.where',
+      family: 4,
+      lookup: lookupOf({ address: '127.0.0.1', family: 4 }),
+    })
     expect(await once(client, 'lookup')).toEqual([null, '127.0.0.1', 4, 'some.where'])
     await once(client, 'connect')
     expect(client.remoteAddress).toBe('127.0.0.1')
@@ -94,20 +99,29 @@ onBoth('lookup', (net) => {
     ])
   })
 
-  it.each([true, false])('an error of it is the error of the socket (autoSelectFamily %s)', async (autoSelectFamily) => {
-    const wrong = Object.assign(new Error('no such name'), { code: 'ENOTFOUND' })
-    const lookup = ((_: string, __: unknown, callback: (error: Error) => void) => callback(wrong)) as unknown as LookupFunction
-    const client = connecting(net, { port: 1, host: 'a', autoSelectFamily, lookup })
-    const looked: unknown[][] = []
-    client.on('lookup', (...args) => looked.push(args))
-    expect(await failed(client)).toBe(wrong)
-    // It came before `connect` returned, when nobody listened.
-    expect(looked).toEqual([])
-  })
+  it.each([true, false])(
+    'an error of it is the error of the socket (autoSelectFamily %s)',
+    async (autoSelectFamily) => {
+      const wrong = Object.assign(new Error('no such name'), { code: 'ENOTFOUND' })
+      const lookup = ((_: string, __: unknown, callback: (error: Error) => void) =>
+        callback(wrong)) as unknown as LookupFunction
+      const client = connecting(net, { port: 1, host: 'a', autoSelectFamily, lookup })
+      const looked: unknown[][] = []
+      client.on('lookup', (...args) => looked.push(args))
+      expect(await failed(client)).toBe(wrong)
+      // It came before `connect` returned, when nobody listened.
+      expect(looked).toEqual([])
+    },
+  )
 
   it.each([
     ['an address that is none', { address: 'x', family: 4 }, 'ERR_INVALID_IP_ADDRESS', 'Invalid IP address: x'],
-    ['a family that is none', { address: '127.0.0.1', family: 5 }, 'ERR_INVALID_ADDRESS_FAMILY', 'Invalid address family: 5 a:1'],
+    [
+      'a family that is none',
+      { address: '127.0.0.1', family: 5 },
+      'ERR_INVALID_ADDRESS_FAMILY',
+      'Invalid address family: 5 a:1',
+    ],
   ])('%s', async (_, answer, code, message) => {
     for (const autoSelectFamily of [true, false]) {
       const client = connecting(net, { port: 1, host: 'a', autoSelectFamily, lookup: lookupOf(answer) })
@@ -141,7 +155,9 @@ onBoth('autoSelectFamily', (net) => {
     const client = connecting(net, { port, host: 'a', autoSelectFamily: true, lookup: lookupOf(...both) })
     const attempts: unknown[] = []
     client.on('connectionAttempt', (...args) => attempts.push(['attempt', ...args]))
-    client.on('connectionAttemptFailed', (address, _, family, error) => attempts.push(['failed', address, family, (error as NodeJS.ErrnoException).code]))
+    client.on('connectionAttemptFailed', (address, _, family, error) =>
+      attempts.push(['failed', address, family, (error as NodeJS.ErrnoException).code]),
+    )
     await once(client, 'connect')
     expect(attempts).toEqual([
       ['attempt', '127.0.0.1', port, 4],
@@ -193,7 +209,13 @@ describe('autoSelectFamily with a silent address', () => {
     stack.silent.add('192.0.2.1')
     const { port } = await listening(net)
     const lookup = lookupOf({ address: '192.0.2.1', family: 4 }, { address: '127.0.0.1', family: 4 })
-    const client = connecting(net, { port, host: 'a', autoSelectFamily: true, autoSelectFamilyAttemptTimeout: 50, lookup })
+    const client = connecting(net, {
+      port,
+      host: 'a',
+      autoSelectFamily: true,
+      autoSelectFamilyAttemptTimeout: 50,
+      lookup,
+    })
     const timeouts: unknown[] = []
     client.on('connectionAttemptTimeout', (...args) => timeouts.push(args))
     await once(client, 'connect')
@@ -207,9 +229,18 @@ describe('autoSelectFamily with a silent address', () => {
     stack.silent.add('192.0.2.1')
     stack.failures.set('192.0.2.2', CloseReason.HostUnreachable)
     const lookup = lookupOf({ address: '192.0.2.1', family: 4 }, { address: '192.0.2.2', family: 4 })
-    const client = connecting(net, { port: 7, host: 'a', autoSelectFamily: true, autoSelectFamilyAttemptTimeout: 50, lookup })
+    const client = connecting(net, {
+      port: 7,
+      host: 'a',
+      autoSelectFamily: true,
+      autoSelectFamilyAttemptTimeout: 50,
+      lookup,
+    })
     const error = (await failed(client)) as unknown as AggregateError
-    expect(error.errors.map(({ message }) => message)).toEqual(['connect ETIMEDOUT 192.0.2.1:7', 'connect EHOSTUNREACH 192.0.2.2:7'])
+    expect(error.errors.map(({ message }) => message)).toEqual([
+      'connect ETIMEDOUT 192.0.2.1:7',
+      'connect EHOSTUNREACH 192.0.2.2:7',
+    ])
   })
 
   it('destroyed while it waits: no timer, no attempt, no endpoint remains', async () => {
@@ -277,7 +308,49 @@ onBoth('connecting again', (net) => {
   })
 })
 
+onBoth('connecting twice', (net) => {
+  it('while it connects is EALREADY', async () => {
+    const { port } = await listening(net)
+    const client = connecting(net, { port })
+    client.connect(port, '127.0.0.1')
+    const error = await failed(client)
+    expect(error.message).toMatch(new RegExp(`^connect EALREADY 127.0.0.1:${port} - Local \\(127.0.0.1:\\d+\\)$`))
+    expect(error).toMatchObject({ errno: -114, syscall: 'connect' })
+  })
+
+  it('with a write from within close: the write belongs to the next connection', async () => {
+    const { port, server } = await listening(net)
+    const accepted = once(server, 'connection') as Promise<[Socket]>
+    const client = new net.Socket()
+    onTestFinished(() => {
+      client.destroy()
+    })
+    client.connect(port, '127.0.0.1')
+    client.write('given up')
+    const written = new Promise((resolve) => {
+      client.once('close', () => {
+        client.connect(port, '127.0.0.1')
+        client.write('kept', resolve)
+      })
+    })
+    client.destroy()
+    const [peer] = await accepted
+    expect(String((await once(peer, 'data'))[0])).toContain('kept')
+    expect((await written) ?? null).toBe(null)
+  })
+})
+
 describe('connecting again, sluice', () => {
+  it('a connected socket refuses, and lets its connection go', async () => {
+    const { net, stack } = fakeNet()
+    const { client, peer, server } = await pair(net)
+    client.connect((server.address() as { port: number }).port, '127.0.0.1')
+    expect((await failed(client)).message).toContain('connect EISCONN')
+    peer.resume()
+    await closed(peer)
+    expect(stack.endpoints.size).toBe(0)
+  })
+
   it('nothing that waited for a failed connect reaches the next', async () => {
     const { net } = fakeNet()
     const { port, server } = await listening(net)
@@ -326,7 +399,11 @@ onBoth('AbortSignal', (net) => {
 onBoth('names of the ends', (net) => {
   it('IPv4', async () => {
     const { client, peer } = await pair(net)
-    expect([client.remoteAddress, client.remoteFamily, client.remotePort]).toEqual(['127.0.0.1', 'IPv4', peer.localPort])
+    expect([client.remoteAddress, client.remoteFamily, client.remotePort]).toEqual([
+      '127.0.0.1',
+      'IPv4',
+      peer.localPort,
+    ])
     expect([peer.remoteAddress, peer.remoteFamily, peer.remotePort]).toEqual(['127.0.0.1', 'IPv4', client.localPort])
     expect(client.address()).toEqual({ address: '127.0.0.1', family: 'IPv4', port: client.localPort })
     expect([client.localAddress, client.localFamily]).toEqual(['127.0.0.1', 'IPv4'])
@@ -335,14 +412,17 @@ onBoth('names of the ends', (net) => {
 
   it('IPv6, and IPv4 on a dual-stack server', async () => {
     const { port, server } = await listening(net, { listen: { port: 0 } })
-    for (const [host, remote] of [
+    for (const [host, seen] of [
       ['::1', '::1'],
       ['127.0.0.1', '::ffff:127.0.0.1'],
+      ['::ffff:127.0.0.1', '::ffff:127.0.0.1'],
     ]) {
       const accepted = once(server, 'connection') as Promise<[Socket]>
       const client = connecting(net, { port, host })
       const [peer] = await accepted
-      expect([peer.remoteAddress, peer.remoteFamily, peer.localAddress]).toEqual([remote, 'IPv6', remote])
+      if (client.connecting) await once(client, 'connect')
+      expect([peer.remoteAddress, peer.remoteFamily, peer.localAddress]).toEqual([seen, 'IPv6', seen])
+      expect([client.remoteAddress, client.remoteFamily]).toEqual([host, host.includes(':') ? 'IPv6' : 'IPv4'])
       client.destroy()
     }
   })
@@ -360,7 +440,9 @@ onBoth('names of the ends', (net) => {
   it('before the connect there are none', () => {
     const socket = new net.Socket()
     expect(socket.address()).toEqual({})
-    expect([socket.remoteAddress, socket.remotePort, socket.localAddress, socket.localPort]).toEqual(Array(4).fill(undefined))
+    expect([socket.remoteAddress, socket.remotePort, socket.localAddress, socket.localPort]).toEqual(
+      Array(4).fill(undefined),
+    )
   })
 
   it('the remote end stays readable after close', async () => {

@@ -1,7 +1,7 @@
+import diagnostics from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
-import diagnostics from 'node:diagnostics_channel'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Socket } from '../../../src/net/types.ts'
 import { closed, connecting, fakeNet, kernel, listening, log, onBoth, pair, turns } from '../../support/net-cases.ts'
@@ -202,7 +202,10 @@ onBoth('connections', (net) => {
   it('maxConnections 0 means what it means to this Node', async () => {
     const { server, port } = await listening(net)
     server.maxConnections = 0
-    const what = Promise.race([once(server, 'drop').then(() => 'drop'), once(server, 'connection').then(() => 'connection')])
+    const what = Promise.race([
+      once(server, 'drop').then(() => 'drop'),
+      once(server, 'connection').then(() => 'connection'),
+    ])
     connecting(net, { port }).on('error', () => {})
     expect(await what).toBe(Number.parseInt(process.versions.node, 10) >= 21 ? 'drop' : 'connection')
   })
@@ -210,7 +213,6 @@ onBoth('connections', (net) => {
   it('a rejected listener destroys its connection, where rejections are captured', async () => {
     const { port, server } = await listening(net)
     const wrong = new Error('mine')
-    ;(server as unknown as Record<symbol, (...args: unknown[]) => void>)[Symbol.for('nodejs.rejection')]
     const client = connecting(net, { port })
     client.on('error', () => {})
     const [peer] = (await once(server, 'connection')) as [Socket]
@@ -299,7 +301,8 @@ onBoth('http', (net) => {
     })
     const { port } = await listening(net, {}, (socket) => web.emit('connection', socket))
     const agent = new http.Agent({ keepAlive: true, maxSockets: 2 })
-    agent.createConnection = ((options: { port: number }) => net.connect({ port: options.port, host: '127.0.0.1' })) as never
+    agent.createConnection = ((options: { port: number }) =>
+      net.connect({ port: options.port, host: '127.0.0.1' })) as never
     onTestFinished(() => agent.destroy())
     const fetchOne = (path: string, body: string) =>
       new Promise<string>((resolve, reject) => {

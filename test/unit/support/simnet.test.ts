@@ -239,9 +239,9 @@ describe('a simulated network', () => {
       [four, '::', 'fd00::2'],
       [a, '127.0.0.1', '10.0.0.2'],
       [a, '0.0.0.0', '255.255.255.255'],
+      [a, '10.0.0.1', '10.0.0.3'],
     ]
-    a.unreachable.set('10.0.0.2', 'EHOSTUNREACH')
-    cases.push([a, '10.0.0.1', '10.0.0.2'])
+    a.unreachable.set('10.0.0.3', 'EHOSTUNREACH')
     const messages: string[] = []
     for (const [host, local, remote] of cases) {
       const { socket } = open(host, 0, local)
@@ -258,8 +258,8 @@ describe('a simulated network', () => {
       'connect EINVAL 10.0.0.2:7',
       'send EACCES 255.255.255.255:7',
       'connect EACCES 255.255.255.255:7',
-      'send EHOSTUNREACH 10.0.0.2:7',
-      'connect EHOSTUNREACH 10.0.0.2:7',
+      'send EHOSTUNREACH 10.0.0.3:7',
+      'connect EHOSTUNREACH 10.0.0.3:7',
     ])
   })
 

@@ -46,7 +46,7 @@ describe('datagrams from strangers', () => {
       loopback: false,
       maxSegment: 1468,
     })
-    expect(host.turns).toBe(2)
+    expect(host.turns).toBeGreaterThanOrEqual(2)
     expect(host.counters).toMatchObject({ UdpInDatagrams: 2, UdpInErrors: 0 })
   })
 

@@ -55,7 +55,8 @@ describe('batches', () => {
     const path = host.open(THERE, 80)
     const segments = Array.from({ length: 400 }, (_, i) => Buffer.alloc(1400, i))
     host.send(path, ...segments)
-    expect(Buffer.concat(net.sent.map(({ bytes }) => bytes))).toEqual(Buffer.concat(segments.map(frame)))
+    const sent = Buffer.concat(net.sent.map(({ bytes }) => bytes))
+    expect(sent.equals(Buffer.concat(segments.map(frame)))).toBe(true)
   })
 
   it('keeps the batches of two paths apart', () => {

@@ -1,0 +1,43 @@
+// Connections opened and closed, with one and with many under way: what a short-lived client costs.
+
+import { closed, drain, type Measurement } from './measurement.ts'
+
+const FLIGHTS = [1, 32]
+
+export const connects: Measurement = {
+  name: 'connects',
+  figures: FLIGHTS.map((flight) => ({
+    name: `flight${flight}`,
+    title: `connect and close, ${flight} under way`,
+    unit: '/s',
+    better: 'more',
+  })),
+  settings: (quick) => ({ warmup: quick ? 100 : 300, duration: quick ? 300 : 1000 }),
+
+  async serve(transport) {
+    const address = await transport.listen(drain)
+    return { address, finish: () => ({}) }
+  },
+
+  async drive(transport, address, { warmup, duration }) {
+    const sample: Record<string, number> = {}
+    for (const flight of FLIGHTS) {
+      const from = performance.now() + warmup
+      const until = from + duration
+      let count = 0
+      const repeat = async (): Promise<void> => {
+        for (let now = 0; now < until; ) {
+          const connection = await transport.connect(address)
+          drain(connection)
+          connection.end()
+          await closed(connection)
+          now = performance.now()
+          if (now >= from && now < until) count++
+        }
+      }
+      await Promise.all(Array.from({ length: flight }, repeat))
+      sample[`flight${flight}`] = (count / duration) * 1000
+    }
+    return sample
+  },
+}
