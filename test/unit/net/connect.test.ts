@@ -317,8 +317,12 @@ onBoth('connecting twice', (net) => {
     expect(error.message).toMatch(new RegExp(`^connect EALREADY 127.0.0.1:${port} - Local \\(127.0.0.1:\\d+\\)$`))
     expect(error).toMatchObject({ errno: -114, syscall: 'connect' })
   })
+})
 
+describe('connecting again, sluice', () => {
   it('with a write from within close: the write belongs to the next connection', async () => {
+    // Node writes what was given up as well, and fails for calling back twice.
+    const { net } = fakeNet()
     const { port, server } = await listening(net)
     const accepted = once(server, 'connection') as Promise<[Socket]>
     const client = new net.Socket()
@@ -335,12 +339,10 @@ onBoth('connecting twice', (net) => {
     })
     client.destroy()
     const [peer] = await accepted
-    expect(String((await once(peer, 'data'))[0])).toContain('kept')
-    expect((await written) ?? null).toBe(null)
+    expect(String((await once(peer, 'data'))[0])).toBe('kept')
+    expect(await written).toBe(null)
   })
-})
 
-describe('connecting again, sluice', () => {
   it('a connected socket refuses, and lets its connection go', async () => {
     const { net, stack } = fakeNet()
     const { client, peer, server } = await pair(net)

@@ -188,10 +188,10 @@ onBoth('setTimeout', (net) => {
     const { client, peer } = ends
     for (const end of [client, peer]) end.resume()
     let timeouts = 0
-    client.setTimeout(200, () => timeouts++)
-    // Five times half the timeout.
+    client.setTimeout(500, () => timeouts++)
+    // More than the timeout in all, far less each time.
     for (let i = 0; i < 5; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 100))
+      await new Promise((resolve) => setTimeout(resolve, 150))
       ends[sender].write('x')
     }
     expect(timeouts).toBe(0)
