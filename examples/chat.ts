@@ -32,7 +32,7 @@ function serve(port: number): void {
       if (name !== undefined) return say(`${name}: ${line}`, socket)
       socket.write(`* ${members.size} here\n`)
       members.set(socket, line)
-      say(`* ${line} joined`, socket)
+      say(`* ${line} joined`)
     })
     // A client that vanishes without a word is noticed by keepalive, and leaves like one that was reset.
     socket.setKeepAlive(true, 30_000)
@@ -46,7 +46,9 @@ function serve(port: number): void {
 }
 
 function join(name: string, port: number, host: string): void {
-  const socket = net.connect({ port, host, noDelay: true }, () => socket.write(`${name}\n`))
+  const socket = net.connect({ port, host, noDelay: true })
+  // Written before the connection stands: it is kept, and goes first.
+  socket.write(`${name}\n`)
   createInterface({ input: socket }).on('line', (line) => console.log(line))
   const keyboard = createInterface({ input: process.stdin })
   keyboard.on('line', (line) => socket.write(`${line}\n`))

@@ -1,4 +1,4 @@
-import { CloseReason, type Connection, Event, State, type TcpInfo } from '../tcp/index.ts'
+import { CloseReason, type Connection, Event, type TcpInfo } from '../tcp/index.ts'
 import type { Path } from '../tunnel/index.ts'
 import type { Listener } from './listener.ts'
 import type { WheelItem } from './wheel.ts'
@@ -39,6 +39,8 @@ export class Endpoint implements WheelItem {
   owner: EndpointOwner | null
   /** Set until the listener has handed the endpoint on. */
   listener: Listener | null = null
+  /** Bytes that the stack's books hold for it. */
+  accounted = 0
   /** In the list of those that the next turn looks at. */
   isReady = false
   /** Taken out of the stack: only what was received can still be read. */
@@ -52,8 +54,9 @@ export class Endpoint implements WheelItem {
   #wantsRef = true
   #waiting = true
   #holding = false
-  /** When unacknowledged data of a closed socket stops holding the event loop, µs. */
+  /** When what is unacknowledged stops holding the event loop for a socket that nobody waits for, µs. */
   #lingerUntil = Number.POSITIVE_INFINITY
+  #lingered = false
   /** `closed` is owed, once everything has been read. */
   #closedOwed = false
 
@@ -105,13 +108,13 @@ export class Endpoint implements WheelItem {
   /** The application lets go: what was written still goes out, unread data makes it a reset. No callbacks from here on. */
   close(): void {
     if (this.connection.orphan) return
+    if (this.linger === 0) {
+      this.abort()
+      return
+    }
     this.owner = null
     this.connection.close(this.#host.nowUs())
     this.connection.orphan = true
-    if (this.#holding) {
-      const { exitLinger } = this.#host
-      this.#lingerUntil = this.#host.nowUs() + exitLinger * 1_000_000
-    }
     this.#host.ready(this)
   }
 
@@ -163,6 +166,35 @@ export class Endpoint implements WheelItem {
     return this.connection.sender.queue.length
   }
 
+  /** Seconds, as SO_LINGER: −1 off; 0 makes `close` a reset; more is how long a closed socket waits for its data to be acknowledged. */
+  linger = -1
+
+  /** Milliseconds that data may stay unacknowledged before the connection ends, as TCP_USER_TIMEOUT; 0 leaves it to `tcp_retries2`. */
+  get userTimeout(): number {
+    return this.connection.userTimeoutMs
+  }
+
+  set userTimeout(ms: number) {
+    this.connection.userTimeoutMs = ms
+    this.#host.ready(this)
+  }
+
+  /** Holds back what does not fill a segment, for 200 ms at most, until `uncork`. */
+  cork(): void {
+    this.connection.sender.cork = true
+  }
+
+  uncork(): void {
+    this.connection.sender.cork = false
+    this.#host.ready(this)
+  }
+
+  /** SHUT_RD: what comes from here on is acknowledged and thrown away, and what waits to be read. */
+  shutdownRead(): void {
+    this.connection.shutdownRead()
+    this.#host.ready(this)
+  }
+
   get bytesReceived(): number {
     return this.connection.receiver.bytesReceived
   }
@@ -181,7 +213,7 @@ export class Endpoint implements WheelItem {
   deadlinePassed(now: number): void {
     if (now >= this.#lingerUntil) {
       this.#lingerUntil = Number.POSITIVE_INFINITY
-      this.#wantsRef = false
+      this.#lingered = true
     }
     this.connection.deadlinePassed(now)
   }
@@ -215,20 +247,18 @@ export class Endpoint implements WheelItem {
   /** Adjusts the hold on the event loop to the state of things. */
   updateHold(): void {
     const { connection } = this
-    let hold = this.#wantsRef && (this.#waiting || connection.orphan) && !this.detached && this.listener === null
-    // ours: data of a closed socket that is not acknowledged holds the process until it is, or `exit_linger` has passed.
-    if (connection.orphan) {
-      const { state } = connection
-      const owes =
-        state === State.FIN_WAIT1 ||
-        state === State.CLOSING ||
-        state === State.LAST_ACK ||
-        state === State.SYN_RECV ||
-        connection.resetDue
-      if (!owes) {
-        hold = false
-        this.#lingerUntil = Number.POSITIVE_INFINITY
+    let hold = this.#wantsRef && !this.detached && this.listener === null
+    if (hold && (!this.#waiting || connection.orphan)) {
+      // ours: nobody waits for it, but a kernel would deliver what it owes after the process has gone; we have to stay, for a while.
+      hold = connection.owes && !this.#lingered
+      if (!hold) this.#lingerUntil = Number.POSITIVE_INFINITY
+      else if (this.#lingerUntil === Number.POSITIVE_INFINITY) {
+        this.#lingerUntil = this.#host.nowUs() + (this.linger > 0 ? this.linger : this.#host.exitLinger) * 1_000_000
+        this.#host.ready(this)
       }
+    } else {
+      this.#lingerUntil = Number.POSITIVE_INFINITY
+      this.#lingered = false
     }
     if (hold === this.#holding) return
     this.#holding = hold

@@ -23,6 +23,7 @@ export class Mib implements TcpMib, TunnelCounters {
 
   // TcpExt
   EmbryonicRsts = 0
+  OfoPruned = 0
   /** Ended TIME_WAIT by its time. */
   TW = 0
   /** Ended TIME_WAIT by a connect that took the tuple over. */
@@ -62,6 +63,7 @@ export class Mib implements TcpMib, TunnelCounters {
   TCPAbortOnData = 0
   TCPAbortOnClose = 0
   TCPAbortOnTimeout = 0
+  TCPMemoryPressures = 0
   TCPDSACKIgnoredNoUndo = 0
   TCPSpuriousRTOs = 0
   TCPTimeWaitOverflow = 0

@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os'
 import { EventEmitter } from 'eventemitter3'
 import { createCongestionControl, hasCongestionControl } from '../congestion/index.ts'
 import { Impairment, type ImpairSpec } from '../impair/index.ts'
@@ -10,12 +11,15 @@ import { Endpoint, type EndpointHost, type EndpointOwner } from './endpoint.ts'
 import { closeAtExit, nothingToClose } from './exit.ts'
 import { type FlowsHost, flowKey, PathFlows } from './flows.ts'
 import { SequenceNumbers } from './isn.ts'
-import { descriptorLimit } from './limits.ts'
+import { descriptorLimit, tcpMemDefault } from './limits.ts'
 import { Listener, type ListenerHost, type ListenerOwner, type ListenOptions } from './listener.ts'
+import { Memory } from './memory.ts'
+import { Metrics } from './metrics.ts'
 import { Mib } from './mib.ts'
 import type { ConnectRequest, StackOptions } from './options.ts'
 import { EphemeralPorts, ListenPorts, looksLikeShim } from './ports.ts'
 import { CryptoRandom, type Random } from './random.ts'
+import { RateLimit } from './rate-limit.ts'
 import { type SocketRecord, socketRecord } from './sockets.ts'
 import { Sysctl } from './sysctl.ts'
 import { type TimeWaitEntry, type TimeWaitHost, TimeWaitTable } from './time-wait.ts'
@@ -56,6 +60,9 @@ export class Stack extends EventEmitter<StackEvents> {
   readonly #ports = new ListenPorts<Listener>()
   /** Paths with connections or TIME_WAIT records. */
   readonly #flows = new Set<PathFlows>()
+  readonly #memory = new Memory(this.mib)
+  readonly #challenges = new RateLimit(() => this.#random.public())
+  readonly #metrics = new Metrics()
   readonly #inSegment = new Segment()
   readonly #outSegment = new Segment()
   #impairSpec: ImpairSpec | null = null
@@ -72,7 +79,7 @@ export class Stack extends EventEmitter<StackEvents> {
     this.sysctl = new Sysctl({
       checkCongestionControl: (name) =>
         hasCongestionControl(name) ? null : 'no congestion control is registered by that name',
-      defaults: { max_paths: Math.max(1, descriptorLimit() >> 1) },
+      defaults: { max_paths: Math.max(1, descriptorLimit() >> 1), tcp_mem: tcpMemDefault(totalmem()) },
     })
     if (options.sysctl !== undefined) this.sysctl.assign(options.sysctl)
     this.#clock = options.clock ?? new LoopClock()
@@ -301,7 +308,9 @@ export class Stack extends EventEmitter<StackEvents> {
       rcvbuf: settings.rcvbuf,
       mss: settings.mss,
     }
-    return new Connection(this.#tcpHost, options, now)
+    const connection = new Connection(this.#tcpHost, options, now)
+    this.#metrics.apply(remoteAddress, connection)
+    return connection
   }
 
   /** A segment that no connection waits for: to a listener if it is a SYN, else it draws a RST (rfc9293#3.10.7.1, #3.10.7.2). */
@@ -316,6 +325,11 @@ export class Stack extends EventEmitter<StackEvents> {
     }
     // linux: a SYN with FIN is no way to begin.
     if ((flags & Flag.FIN) !== 0 || !listener.admits()) return
+    // linux: beyond the last mark of tcp_mem nobody new is let in.
+    if (this.#memory.isFull) {
+      this.mib.ListenDrops++
+      return
+    }
     const connection = this.#makeConnection(path, segment.dstPort, segment.srcPort, {}, now)
     const endpoint = new Endpoint(this.#host, connection, path, null)
     listener.began(endpoint)
@@ -383,16 +397,39 @@ export class Stack extends EventEmitter<StackEvents> {
   #settled(endpoint: Endpoint, now: number): void {
     if (endpoint.detached) return
     const { connection } = endpoint
+    endpoint.accounted = this.#memory.account(
+      endpoint.accounted,
+      isOver(endpoint) ? 0 : connection.memory,
+      this.sysctl.values.tcp_mem,
+    )
+    if (this.#memory.isFull && connection.receiver.reassembly.length > 0) this.#prune(endpoint)
     if (isOver(endpoint)) {
       endpoint.detached = true
+      const { tcp_no_metrics_save, tcp_no_ssthresh_metrics_save } = this.sysctl.values
+      if (tcp_no_metrics_save === 0)
+        this.#metrics.save(endpoint.remoteAddress, connection, tcp_no_ssthresh_metrics_save === 0)
       this.#wheel.remove(endpoint)
       const flows = endpoint.path.user as PathFlows
       const key = flowKey(connection.localPort, connection.remotePort)
       const timeWait = connection.state === State.TIME_WAIT
       if (!timeWait || !this.#timeWait.add(timeWaitRecord(connection), flows, key, connection.checksumOffload, now))
         flows.delete(key)
-    } else this.#wheel.schedule(endpoint)
+      endpoint.updateHold()
+      return
+    }
     endpoint.updateHold()
+    this.#wheel.schedule(endpoint)
+  }
+
+  /** linux: tcp_prune_ofo_queue; beyond the last mark of `tcp_mem` what came out of order goes first, for the peer still has it. */
+  #prune(endpoint: Endpoint): void {
+    endpoint.connection.prune()
+    this.mib.OfoPruned++
+    endpoint.accounted = this.#memory.account(
+      endpoint.accounted,
+      endpoint.connection.memory,
+      this.sysctl.values.tcp_mem,
+    )
   }
 
   #makeTcpHost(): TcpHost {
@@ -404,6 +441,10 @@ export class Stack extends EventEmitter<StackEvents> {
       get tracer() {
         return stack.#tracer
       },
+      get memoryPressure() {
+        return stack.#memory.pressure
+      },
+      mayChallenge: (now) => this.#challenges.take(now, this.sysctl.values.tcp_challenge_ack_limit),
       random: () => this.#random.public(),
       createCongestionControl,
     }

@@ -174,6 +174,23 @@ export const sysctlTable = {
     scope: 'connection',
     source: 'rfc6298#2.5',
   }),
+  rto_algorithm: word('rfc6298', ['rfc6298', 'rfc793'], 'how the retransmission timeout follows the round-trip time', {
+    source: 'ours; rfc6298, rfc793',
+  }),
+  tcp_thin_linear_timeouts: onOff(0, 'thin streams do not double their first six timeouts', { scope: 'connection' }),
+  tcp_mtu_probing: number(
+    1,
+    0,
+    2,
+    '1: after tcp_retries1 timeouts segments shrink to tcp_base_mss, 2: from the start',
+    {
+      source: 'rfc4821',
+    },
+  ),
+  tcp_base_mss: number(1024, 48, 65_535, 'segment size to fall to when the path may be a black hole', {
+    unit: 'bytes',
+    source: 'rfc4821#7.2',
+  }),
   tcp_reordering: number(3, 1, INT_MAX, 'duplicate acknowledgements that mean loss, before reordering has been seen', {
     source: 'rfc5681#3.2',
   }),
@@ -221,6 +238,10 @@ export const sysctlTable = {
   tcp_window_scaling: onOff(1, 'offers window scaling', { source: 'rfc7323#2' }),
   tcp_rmem: list([4096, 131_072, 6_291_456], 1, INT_MAX, 'receive buffer: min, default, max', BUFFER),
   tcp_wmem: list([4096, 16_384, 4_194_304], 1, INT_MAX, 'send buffer: min, default, max', BUFFER),
+  tcp_mem: list([190_000, 253_000, 380_000], 1, INT_MAX, 'memory of all connections: low, pressure, high', {
+    unit: 'pages of 4096 bytes',
+    ascending: true,
+  }),
   tcp_moderate_rcvbuf: onOff(1, 'the receive buffer grows with what the application reads in a round trip'),
   tcp_delack_min_ms: number(40, 0, 499, 'shortest delay of a delayed acknowledgement', {
     unit: 'ms',
@@ -260,6 +281,9 @@ export const sysctlTable = {
     source: 'rfc2861',
   }),
 
+  tcp_no_metrics_save: onOff(0, '1: what a connection learns of its path is not kept for the next one'),
+  tcp_no_ssthresh_metrics_save: onOff(1, '1: the slow start threshold is not kept'),
+
   // Paths
   path_keepalive: number(20, 0, SECONDS_MAX, 'time between probes of an idle path by its opener; 0 is off', {
     unit: 's',
@@ -285,6 +309,10 @@ export const sysctlTable = {
   ),
 
   // Defence
+  tcp_challenge_ack_limit: number(1000, 1, INT_MAX, 'challenge acknowledgements of the whole stack (Linux: no limit)', {
+    unit: 'per second',
+    source: 'rfc5961#7',
+  }),
   tcp_invalid_ratelimit: number(500, 0, INT_MAX, 'shortest time between answers to bad segments of a connection', {
     unit: 'ms',
     source: 'rfc5961#7',

@@ -70,7 +70,7 @@ export class Connection {
   readonly sender: Sender
   readonly receiver: Receiver
   readonly timers: Timers = new Timers()
-  readonly rtt: RttEstimator = new RttEstimator()
+  readonly rtt: RttEstimator
   readonly timestamps: Timestamps
   readonly ackPolicy: AckPolicy = new AckPolicy()
   readonly recovery: Recovery
@@ -92,6 +92,8 @@ export class Connection {
   synRetries = 0
   /** A RST for the connection itself is to be sent; then it is gone. */
   resetDue = false
+  /** The third segment of our handshake was not sent yet: it goes before a RST, so that the peer knows whom it lost. */
+  handshakeAckDue = false
   /** A RST in answer to an unacceptable ACK, with this sequence number (rfc9293#3.5.2). */
   resetReplySeq: Seq | null = null
   /** A probe below SND.UNA is to be sent, for a window, keepalive or a refused path. */
@@ -105,6 +107,8 @@ export class Connection {
   /** The sink took no more; the owner pulls again when it does. */
   blocked = false
 
+  /** TCP_USER_TIMEOUT, ms; 0 follows `tcp_retries2`. */
+  userTimeoutMs = 0
   /** When the first retransmission of what is now outstanding was made, µs; −1 none (linux: retrans_stamp). */
   retransStamp = -1
   /** When anything was last heard from the peer. */
@@ -131,6 +135,8 @@ export class Connection {
   maxSegment: number
   readonly userMss: number
   initialWindow = 0
+  /** Slow start threshold from an earlier connection to the same host. */
+  startSsthresh: number = Number.POSITIVE_INFINITY
   readonly sndbufLocked: boolean
   #events = 0
 
@@ -158,6 +164,7 @@ export class Connection {
     this.receiver.window.pathLimit = options.receiveLimit
     this.offeredShift = windowShift(Math.max(options.rcvbuf ?? 0, sysctl.tcp_rmem[2]))
     this.timestamps = new Timestamps(options.tsOffset)
+    this.rtt = new RttEstimator(sysctl.rto_algorithm)
     this.recovery = new Recovery(sysctl, host.mib)
     this.updateMss()
     this.congestionControl = options.congestionControl ?? sysctl.tcp_congestion_control
@@ -211,7 +218,9 @@ export class Connection {
     const data = receiver.take()
     if (data === null) return null
     const { window } = receiver
-    window.tune(now, receiver.taken, receiver.rcvMss, host.sysctl.tcp_rmem[2])
+    const { tcp_moderate_rcvbuf, tcp_rmem } = host.sysctl
+    const grows = tcp_moderate_rcvbuf === 1 && !host.memoryPressure
+    window.tune(now, receiver.taken, receiver.rcvMss, grows ? tcp_rmem[2] : 0)
     if (isSynchronized(this.state) && !receiver.finished) {
       // linux: tcp_cleanup_rbuf; tell of the window when it has at least doubled, else the next ACK does.
       const current = receiver.rcvWnd
@@ -221,6 +230,25 @@ export class Connection {
       }
     }
     return data
+  }
+
+  /** SHUT_RD: what comes is acknowledged and discarded, and so is what waits. */
+  shutdownRead(): void {
+    this.receiver.discard = true
+    this.receiver.clear()
+  }
+
+  /** Memory above the usual limits is wanted back (linux: tcp_prune_ofo_queue): data out of order, which the peer still has. Bytes freed. */
+  prune(): number {
+    const { reassembly } = this.receiver
+    const freed = reassembly.length
+    reassembly.clear()
+    return freed
+  }
+
+  /** Bytes that the connection holds. */
+  get memory(): number {
+    return this.sender.queue.length + this.receiver.unread + this.receiver.reassembly.length
   }
 
   /** Bytes received that the application has not read. */
@@ -261,6 +289,11 @@ export class Connection {
     if (this.sender.mss !== before && this.state !== State.CLOSE) this.cc.onMss?.(this.sender.mss)
   }
 
+  /** The path seems to swallow large segments: from now on they are no larger than `mss`. */
+  shrinkSegments(mss: number): void {
+    if (this.sender.mss > mss) this.setMaxSegment(mss + 20 + (this.timestamps.on ? 12 : 0))
+  }
+
   setKeepalive(on: boolean, now: number): void {
     this.keepalive.on = on
     this.timers.keepalive = on ? now + this.keepalive.timeUs(this.host.sysctl) : OFF
@@ -272,6 +305,14 @@ export class Connection {
     const events = this.#events
     this.#events = 0
     return events
+  }
+
+  /** Data, the FIN or a RST is still to be sent, or acknowledged. */
+  get owes(): boolean {
+    const { sender } = this
+    if (this.state === State.CLOSE) return this.resetDue
+    if (sender.queue.length > 0) return true
+    return sender.finQueued && this.state !== State.FIN_WAIT2 && this.state !== State.TIME_WAIT
   }
 
   /** Nothing more will come of it: closed, and its RST sent. */
@@ -325,6 +366,7 @@ export class Connection {
     // rfc5681#3.1: a SYN lost more than once is taken as a sign of congestion.
     const lostSyn = this.synRetries > 1
     this.cc = this.#makeController(lostSyn ? mss : this.initialWindow, now)
+    this.cc.ssthresh = Math.min(this.cc.ssthresh, this.startSsthresh)
     this.growSendBuffer()
   }
 
@@ -341,7 +383,7 @@ export class Connection {
 
   /** linux: tcp_sndbuf_expand; twice the window, so that the application can refill one while the other is in flight. */
   growSendBuffer(): void {
-    if (this.sndbufLocked) return
+    if (this.sndbufLocked || this.host.memoryPressure) return
     const wanted = Math.min(2 * Math.max(this.cc.cwnd, this.initialWindow), this.host.sysctl.tcp_wmem[2])
     if (wanted > this.sender.sndBuf) this.sender.sndBuf = wanted
   }
@@ -374,6 +416,7 @@ export class Connection {
   /** An answer to an unacceptable segment, unless one was sent just now (rfc5961#7, linux: tcp_oow_rate_limited). Returns whether it will be. */
   answerInvalid(now: number): boolean {
     if (now - this.lastInvalidAck < this.host.sysctl.tcp_invalid_ratelimit * 1000) return false
+    if (!this.host.mayChallenge(now)) return false
     this.lastInvalidAck = now
     this.ackPolicy.now = true
     return true

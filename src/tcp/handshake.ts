@@ -83,6 +83,7 @@ export function arriveSynSent(c: Connection, seg: Segment, now: number): void {
     acknowledgeSyn(c, seg, now)
     establish(c, now)
     c.ackPolicy.now = true
+    c.handshakeAckDue = true
     return
   }
   // rfc9293#3.5 MUST-10: both sides open at once.

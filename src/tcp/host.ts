@@ -27,6 +27,10 @@ export interface TcpSysctl {
   readonly tcp_retries2: number
   readonly tcp_rto_min_us: number
   readonly tcp_rto_max_ms: number
+  readonly rto_algorithm: string
+  readonly tcp_thin_linear_timeouts: number
+  readonly tcp_mtu_probing: number
+  readonly tcp_base_mss: number
   readonly tcp_reordering: number
   readonly tcp_max_reordering: number
   readonly tcp_sack: number
@@ -131,6 +135,10 @@ export interface TcpHost {
   readonly tracer: Tracer | null
   /** Filled by the connection for each segment that it writes. */
   readonly outSegment: Segment
+  /** The stack is short of memory (`tcp_mem`): buffers do not grow. */
+  readonly memoryPressure: boolean
+  /** Whether the stack may send one more challenge ACK in this second (`tcp_challenge_ack_limit`); counts it. */
+  mayChallenge(now: number): boolean
   /** Uniform in [0, 1); never used for what must not be guessed. */
   random(): number
   createCongestionControl(name: string, environment: ControllerEnvironment): CongestionController

@@ -37,6 +37,12 @@ export class RttEstimator {
     return this.#srtt8 !== 0
   }
 
+  readonly #classic: boolean
+
+  constructor(algorithm = 'rfc6298') {
+    this.#classic = algorithm === 'rfc793'
+  }
+
   /** The timeout in force: backed off and bounded. */
   rto(maxUs: number): number {
     return Math.min(this.#rtoBase * 2 ** this.backoff, maxUs)
@@ -50,6 +56,11 @@ export class RttEstimator {
   /** rfc6298#5.7 */
   useFallback(): void {
     if (this.#srtt8 === 0) this.#rtoBase = RTO_FALLBACK_US
+  }
+
+  /** From an earlier connection to the same host: no sample, but a timeout not to fall below until there is one (linux: tcp_init_metrics). */
+  remember(srttUs: number, rtoMinUs: number): void {
+    if (this.#srtt8 === 0) this.#rtoBase = Math.max(this.#rtoBase, srttUs + Math.max(2 * srttUs, rtoMinUs))
   }
 
   /** A measurement of `rttUs`, allowed by Karn's rule (rfc6298#3), taken when SND.UNA and SND.NXT stood thus. */
@@ -84,6 +95,9 @@ export class RttEstimator {
         this.#mdevMax4 = rtoMinUs
       }
     }
-    this.#rtoBase = Math.floor(this.#srtt8 / 8) + this.#rttvar4
+    // rfc793#3.7: twice the smoothed time, however much it varies.
+    this.#rtoBase = this.#classic
+      ? Math.max(rtoMinUs, Math.floor(this.#srtt8 / 4))
+      : Math.floor(this.#srtt8 / 8) + this.#rttvar4
   }
 }

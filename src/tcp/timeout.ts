@@ -6,6 +6,10 @@ import { OFF } from './timers.ts'
 
 // What happens when a deadline passes. A timer that fires for nothing any more does nothing: it is disarmed where its reason ends.
 
+/** linux: tcp_stream_is_thin, TCP_THIN_LINEAR_RETRIES. */
+const THIN_SEGMENTS = 4
+const THIN_LINEAR_RETRIES = 6
+
 /** linux: TCP_RTO_MIN, the unit in which tcp_retries2 is turned into a time. */
 const RTO_MIN_US = 200_000
 
@@ -88,8 +92,14 @@ function retransmissionTimeout(c: Connection, now: number): void {
   timers.reo = OFF
   traceRecovery(c, now, stateBefore, cwndBefore, 'timeout')
   c.forceRetransmit = true
-  rtt.backoff++
+  const { tcp_thin_linear_timeouts, tcp_retries1, tcp_mtu_probing, tcp_base_mss } = host.sysctl
+  // linux: a thin stream has too few segments for anything but the timer to help it, so it stays quick at first.
+  const thin = sender.board.packetsOutSegs < THIN_SEGMENTS && cc.ssthresh !== Number.POSITIVE_INFINITY
+  if (tcp_thin_linear_timeouts === 1 && thin && recovery.retransmits <= THIN_LINEAR_RETRIES) rtt.backoff = 0
+  else rtt.backoff++
   timers.rexmit = now + c.rto
+  // rfc9293#3.8.3, R1: the path may swallow segments of this size without a word (rfc4821#7.6).
+  if (tcp_mtu_probing > 0 && recovery.retransmits === tcp_retries1) c.shrinkSegments(tcp_base_mss)
 }
 
 /** rfc8985#6.2 step 5: what was late has become lost without an ACK saying so. */
@@ -119,6 +129,7 @@ function probeTimeout(c: Connection, now: number): void {
 function retriesSpent(c: Connection, now: number): boolean {
   if (c.retransStamp < 0) return false
   const { sysctl } = c.host
+  if (c.userTimeoutMs > 0) return now - c.retransStamp >= c.userTimeoutMs * 1000
   const retries = c.orphan ? sysctl.tcp_orphan_retries || 8 : sysctl.tcp_retries2
   return now - c.retransStamp >= retriesTimeUs(retries, sysctl.tcp_rto_max_ms * 1000)
 }
@@ -135,6 +146,10 @@ function persistTimeout(c: Connection, now: number): void {
   const { timers, persist, sender, host } = c
   timers.persist = OFF
   if (!sender.hasUnsent || !sender.board.isEmpty) return
+  if (sender.cork && sender.sndWnd > 0) {
+    c.overrideDue = true
+    return
+  }
   const { sysctl, mib } = host
   const most = c.orphan ? sysctl.tcp_orphan_retries || 8 : sysctl.tcp_retries2
   if (persist.probesOut >= most) {

@@ -19,13 +19,16 @@ import { Next } from './sender.ts'
 import { CaState, isSynchronized, maySendQueued, State } from './state.ts'
 import { OFF } from './timers.ts'
 
+/** linux: the floor of the probe timer, after which a cork no longer holds. */
+const CORK_US = 200_000
+
 // What leaves, in this order: a reset, the SYN, duplicate ACKs, retransmissions, new data, probes, the ACK. Every function writes one segment
 // at most and returns whether it did, so that the owner's pull decides how many leave in a turn.
 
 export function fill(c: Connection, sink: SegmentSink, now: number): boolean {
   c.blocked = false
   if (c.resetReplySeq !== null) return sendResetReply(c, sink, now)
-  if (c.resetDue) return sendReset(c, sink, now)
+  if (c.resetDue) return c.handshakeAckDue ? sendBare(c, sink, c.sender.sndNxt, now) : sendReset(c, sink, now)
   if (c.state === State.SYN_SENT || c.state === State.SYN_RECV) return c.synDue && sendSyn(c, sink, now)
   if (!isSynchronized(c.state)) return false
 
@@ -219,7 +222,8 @@ function watchWindow(c: Connection, now: number): void {
   }
   if (timers.persist === OFF) {
     const most = host.sysctl.tcp_rto_max_ms * 1000
-    timers.persist = now + persist.interval(c.rtt.rtoBase(most), most)
+    // linux: tcp_check_probe_timer; corked data waits for 200 ms at most.
+    timers.persist = now + (sender.cork ? CORK_US : persist.interval(c.rtt.rtoBase(most), most))
   }
 }
 
@@ -312,6 +316,7 @@ function send(
   receiver.rcvWup = receiver.rcvNxt
   timestamps.lastAckSent = receiver.rcvNxt
   ackPolicy.onAckSent(Math.max(1, segments), host.sysctl)
+  c.handshakeAckDue = false
   c.timers.delack = OFF
   if (length > 0) c.dataSegsOut++
   return true

@@ -1,10 +1,11 @@
-import { isLoopbackAddress, type LocalAddresses } from './addresses.ts'
+import { isLoopbackAddress, isMulticast, type LocalAddresses } from './addresses.ts'
 import type { ErrorCode } from './datagrams.ts'
 import type { WildcardListener } from './listener.ts'
 import { addressedByLocalClient, type ReadTable } from './proc-net.ts'
 import type { UdpSocket } from './udp.ts'
 
-// linux: every address of 127/8 is local, 16 million that no list of interfaces shows. A wildcard socket beside those that are
+// linux: every address of 127/8 is local, 16 million that no list of interfaces shows (and so is any other network whose route
+// says `local`). A wildcard socket beside those that are
 // bound to one address each hears what they do not; but it cannot know which address was meant, and its answers would leave
 // from 127.0.0.1, where a client that is connected to 127.0.0.2 does not hear them.
 //
@@ -17,6 +18,8 @@ import type { UdpSocket } from './udp.ts'
 // Wildcard and bound sockets may only stand side by side if all of them say SO_REUSEADDR, which lets anybody steal the port. But
 // the kernel looks for conflicts when a socket is bound, not when it changes its address by connecting: so the wildcard is bound
 // first, alone and exclusive, steps aside by connecting to some other address while the next one is bound, and then disconnects.
+// Where there is no other address for 127.0.0.1 to be bound (a machine without a network), the wildcard stands in for it, and who
+// is not found in the table is taken to have meant 127.0.0.1: there alone a broadcast is heard.
 
 /** Sockets for addresses of 127/8 that one listener may have: a local process must not take all descriptors with them. */
 const MOST_ADOPTED = 256
@@ -37,6 +40,8 @@ export class CatchAll {
   readonly #host: CatchAllHost
   readonly #read: ReadTable | undefined
   #listener: WildcardListener | null = null
+  /** The address whose socket this one is as well. */
+  #standsFor: string | null = null
 
   constructor(host: CatchAllHost, socket: UdpSocket, read?: ReadTable) {
     this.#host = host
@@ -58,28 +63,46 @@ export class CatchAll {
     this.#host.catchAllRetired(this)
   }
 
-  /** Steps aside while `bind` binds a socket to `address`. */
+  /** Steps aside while `bind` binds a socket to `address`; the socket that has the address then. */
   makeWay(address: string, bind: () => UdpSocket | ErrorCode): UdpSocket | ErrorCode {
+    const { socket } = this
+    if (address === this.#standsFor) return socket.listened ? 'EADDRINUSE' : this.#standIn(address)
     // A socket that is connected to one of our own addresses has that address, except that all of 127/8 gives 127.0.0.1.
     const aside = address === '127.0.0.1' ? this.#host.local.ipv4.find((own) => !isLoopbackAddress(own)) : '127.0.0.1'
-    if (aside === undefined || !this.socket.connect(aside, this.socket.localPort)) return 'EADDRNOTAVAIL'
+    if (aside === undefined) return this.#standIn(address)
+    if (!socket.connect(aside, socket.localPort)) return 'EADDRNOTAVAIL'
     const bound = bind()
-    this.socket.disconnect()
+    socket.disconnect()
+    if (this.#standsFor !== null) socket.localAddress = this.#standsFor
     return bound
   }
 
-  datagramArrived(message: Buffer, remoteAddress: string, remotePort: number): void {
+  /** False: the datagram is for the paths of this socket itself. */
+  takes(message: Buffer, remoteAddress: string, remotePort: number): boolean {
     const listener = this.#listener
-    if (listener === null) return
+    const stands = this.#standsFor !== null
+    if (stands && this.socket.paths.find(remoteAddress, remotePort) !== null) return false
+    if (listener === null) return !stands
     const { local } = this.#host
     if (!local.isLoopback(remoteAddress)) {
       // From elsewhere: to a broadcast address, or to one that is new.
       if (local.refresh(this.#host.nowUs(), REFRESH_US)) this.#host.addressesChanged()
-      return
+      return true
     }
     const meant = addressedByLocalClient(remoteAddress, remotePort, this.socket.localPort, this.#read)
-    if (meant === null || local.isBroadcast(meant) || (!meant.startsWith('127.') && !local.isLoopback(meant))) return
+    if (stands && (meant === null || meant === this.#standsFor)) return false
+    if (meant === null || local.isBroadcast(meant) || isMulticast(meant)) return true
     const socket = listener.adopt(meant, MOST_ADOPTED)
     if (socket !== null) this.#host.datagramArrived(socket, message, remoteAddress, remotePort)
+    return true
+  }
+
+  #standIn(address: string): UdpSocket {
+    this.#standsFor = address
+    const { socket } = this
+    socket.localAddress = address
+    socket.hearsStrangers = true
+    socket.listened = true
+    return socket
   }
 }

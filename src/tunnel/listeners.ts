@@ -2,7 +2,6 @@ import {
   canonicalAddress,
   type Family,
   familyOf,
-  isLoopbackAddress,
   isMulticast,
   isUnspecified,
   type LocalAddresses,
@@ -130,7 +129,7 @@ export class Listeners implements ListenerHost, CatchAllHost {
     if (typeof socket === 'string') return socket
     socket.hearsStrangers = true
     socket.listened = true
-    this.#bound.set(`${socket.localAddress}|${socket.localPort}`, socket)
+    this.#bound.set(keyOf(socket), socket)
     return socket
   }
 
@@ -145,8 +144,7 @@ export class Listeners implements ListenerHost, CatchAllHost {
   }
 
   acquireCatchAll(port: number): CatchAll | ErrorCode | null {
-    // It needs an address to step aside to while 127.0.0.1 is bound.
-    if (!this.#hasCatchAll || this.local.ipv4.every(isLoopbackAddress)) return null
+    if (!this.#hasCatchAll) return null
     const known = this.#catchAlls.get(port)
     if (known !== undefined) return known.isServing ? 'EADDRINUSE' : known
     // Sockets that outlived a listener without a catch-all would be in its way.
@@ -154,17 +152,19 @@ export class Listeners implements ListenerHost, CatchAllHost {
     const socket = this.#host.openSocket('IPv4', '0.0.0.0', port)
     if (typeof socket === 'string') return socket
     const catchAll = new CatchAll(this, socket)
-    socket.divert = (message, address, remotePort) => catchAll.datagramArrived(message, address, remotePort)
+    socket.divert = (message, address, remotePort) => catchAll.takes(message, address, remotePort)
     this.#catchAlls.set(port, catchAll)
     return catchAll
   }
 
-  catchAllRetired(catchAll: CatchAll): void {
-    const port = catchAll.socket.localPort
+  catchAllRetired({ isServing, socket }: CatchAll): void {
+    if (isServing || socket.listened || socket.paths.size > 0) return
+    const port = socket.localPort
+    this.#bound.delete(keyOf(socket))
     // It cannot come back beside sockets that are bound, so it stays as long as they do.
     if (this.#holdsIPv4(port)) return
     this.#catchAlls.delete(port)
-    catchAll.socket.close()
+    socket.close()
   }
 
   // ---- for the catch-alls
@@ -191,11 +191,14 @@ export class Listeners implements ListenerHost, CatchAllHost {
 
   // ---- for the tunnel
 
-  /** Nobody needs the socket any more, and it is closed. */
-  socketClosed(socket: UdpSocket): void {
-    this.#bound.delete(`${socket.localAddress}|${socket.localPort}`)
+  /** No listener and no path needs the socket any more. */
+  unused(socket: UdpSocket): void {
     const catchAll = this.#catchAlls.get(socket.localPort)
-    if (catchAll !== undefined && !catchAll.isServing) this.catchAllRetired(catchAll)
+    if (catchAll?.socket !== socket) {
+      this.#bound.delete(keyOf(socket))
+      socket.close()
+    }
+    if (catchAll !== undefined) this.catchAllRetired(catchAll)
   }
 
   deadlinePassed(nowUs: number): void {
@@ -215,4 +218,8 @@ export class Listeners implements ListenerHost, CatchAllHost {
     this.#shared = null
     this.deadline = Infinity
   }
+}
+
+function keyOf(socket: UdpSocket): string {
+  return `${socket.localAddress}|${socket.localPort}`
 }

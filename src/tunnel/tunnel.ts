@@ -293,10 +293,7 @@ export class UdpTunnel implements Tunnel {
   datagramArrived(socket: UdpSocket, message: Buffer, remoteAddress: string, remotePort: number): void {
     const now = this.owner.nowUs()
     if (this.#closed) return
-    if (socket.divert !== null) {
-      socket.divert(message, remoteAddress, remotePort)
-      return
-    }
+    if (socket.divert?.(message, remoteAddress, remotePort)) return
     const { counters } = this.owner
     counters.UdpInDatagrams++
     const path = socket.peer ?? socket.paths.find(remoteAddress, remotePort)
@@ -537,9 +534,12 @@ export class UdpTunnel implements Tunnel {
   closeIfUnused(socket: UdpSocket): void {
     // What dgram still has to send would be thrown away.
     if (socket.closed || socket.listened || socket.paths.size > 0 || socket.waiting > 0) return
+    if (socket.hearsStrangers) {
+      this.#listeners.unused(socket)
+      return
+    }
     socket.close()
     if (this.#shared.get(socket.family) === socket) this.#shared.delete(socket.family)
-    if (socket.hearsStrangers) this.#listeners.socketClosed(socket)
   }
 
   close(): void {

@@ -63,8 +63,8 @@ export class UdpSocket {
   peer: UdpPath | null = null
   /** Its paths, where it is not. */
   readonly paths = new PathTable()
-  /** Takes what comes, where it is no socket of paths. */
-  divert: ((message: Buffer, remoteAddress: string, remotePort: number) => void) | null = null
+  /** Has the first look at what comes; true: it is dealt with. */
+  divert: ((message: Buffer, remoteAddress: string, remotePort: number) => boolean) | null = null
   /** A listener is, or was, on it: datagrams of strangers are heard. */
   hearsStrangers = false
   /** A listener is on it now. */

@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Command, type CommandOptions } from '../support/command.ts'
-import { listen, newStack } from '../support/stacks.ts'
 
 const USAGE = `usage: nc [-46CdhklNnvz] [-p source_port] [-q seconds] [-s sourceaddr]
 	  [-w timeout] [destination] [port]

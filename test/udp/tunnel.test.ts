@@ -52,15 +52,14 @@ function frame(segment: string): Buffer {
   return bytes
 }
 
-/** Addresses of this machine that are not loopback. */
+/** Addresses of this machine, link-local ones excepted. */
 const ownAddresses = Object.values(networkInterfaces())
-  .flat()
-  .filter((entry) => entry !== undefined && !entry.internal && !entry.address.startsWith('fe80'))
-  .map((entry) => entry?.address ?? '')
-const ownIPv4 = ownAddresses.filter((address) => !address.includes(':'))
-const hasIPv6 = Object.values(networkInterfaces())
-  .flat()
-  .some((entry) => entry?.address === '::1')
+  .flatMap((entries) => entries ?? [])
+  .map(({ address }) => address)
+  .filter((address) => !address.startsWith('fe80'))
+const hasIPv6 = ownAddresses.includes('::1')
+/** Without a network the wildcard stands in for 127.0.0.1. */
+const hasNetwork = ownAddresses.some((address) => !address.includes(':') && !address.startsWith('127.'))
 
 describe('listening and opening', () => {
   it('everything is bound when the call returns', () => {
@@ -170,9 +169,7 @@ describe('a port where nobody listens', () => {
 })
 
 describe('a wildcard listener', () => {
-  const targets = ['127.0.0.1', ...ownIPv4, ...(hasIPv6 ? ['::1'] : []), ...ownAddresses.filter((a) => a.includes(':'))]
-
-  it.each([...new Set(targets)])('answers who addressed %s from there', async (address) => {
+  it.each(ownAddresses)('answers who addressed %s from there', async (address) => {
     const server = echoHost()
     const client = newHost()
     const path = client.open(address, server.listen(hasIPv6 ? '::' : '0.0.0.0').port)
@@ -181,7 +178,7 @@ describe('a wildcard listener', () => {
     expect(server.heard[0].path.localAddress).toBe(address)
   })
 
-  it.runIf(process.platform === 'linux' && ownIPv4.length > 0)('answers on all of 127/8', async () => {
+  it('answers on all of 127/8', async () => {
     const server = echoHost()
     const client = newHost()
     const { port } = server.listen('0.0.0.0')
@@ -199,7 +196,7 @@ describe('a wildcard listener', () => {
     await until(() => client.texts.length > 0)
   })
 
-  it.runIf(process.platform === 'linux' && ownIPv4.length > 0)('answers no broadcast', async () => {
+  it('answers no broadcast', async () => {
     const server = echoHost()
     const { port } = server.listen('0.0.0.0')
     const client = await rawSocket('0.0.0.0')
@@ -208,15 +205,16 @@ describe('a wildcard listener', () => {
     client.on('message', (message) => heard.push(message))
     client.send(frame('to all of loopback'), port, '127.255.255.255')
     client.send(frame('to one'), port, '127.0.0.1')
-    await until(() => heard.length > 0)
+    const expected = hasNetwork ? ['to one'] : ['to all of loopback', 'to one']
+    await until(() => heard.length >= expected.length)
     await turns(5)
-    expect(server.texts).toEqual(['to one'])
-    expect(heard).toHaveLength(1)
+    expect(server.texts).toEqual(expected)
+    expect(heard).toHaveLength(expected.length)
   })
 
   it('on port 0 has the same port everywhere, and it alone', () => {
     const { port } = newHost().listen(undefined)
-    for (const address of targets) {
+    for (const address of ownAddresses) {
       expect(newHost().tunnel.listen({ address, port, ipv6Only: false, reusePort: false })).toBe('EADDRINUSE')
     }
     expect(newHost().tunnel.listen({ address: '0.0.0.0', port, ipv6Only: false, reusePort: false })).toBe('EADDRINUSE')
@@ -226,7 +224,9 @@ describe('a wildcard listener', () => {
     const { port } = (await rawSocket('127.0.0.1')).address()
     const host = newHost()
     expect(host.tunnel.listen({ address: undefined, port, ipv6Only: false, reusePort: false })).toBe('EADDRINUSE')
-    for (const address of targets.slice(1)) expect(newHost().listen(address, port).port).toBe(port)
+    for (const address of ownAddresses) {
+      if (address !== '127.0.0.1') expect(newHost().listen(address, port).port).toBe(port)
+    }
   })
 
   it('closes each socket with its last path, and can be bound again meanwhile', async () => {

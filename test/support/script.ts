@@ -1,0 +1,585 @@
+import { expect } from 'vitest'
+import { createCongestionControl } from '../../src/congestion/index.ts'
+import { Mib } from '../../src/stack/mib.ts'
+import { SeededRandom } from '../../src/stack/random.ts'
+import { Sysctl } from '../../src/stack/sysctl.ts'
+import type { SysctlValues } from '../../src/stack/sysctl-table.ts'
+import {
+  Connection,
+  type ConnectionOptions,
+  Event,
+  type SegmentSink,
+  type State,
+  stateName,
+  type TcpHost,
+} from '../../src/tcp/index.ts'
+import { Flag, parseSegment, Segment, type Seq, seqAdd, seqDiff, toSeq, verifyChecksum } from '../../src/wire/index.ts'
+
+// Drives one `Connection` in virtual time, as packetdrill drives a kernel: a segment arrives at a given time, exactly these segments leave at
+// exactly these times, and nothing else. Times are milliseconds since the script began; sequence numbers are relative: each side's SYN is 0, its
+// first byte 1. After every step the connection's own invariants are checked, and every byte that leaves is compared with what was written.
+
+/** A segment of the peer. What is left out: `flags` '.', `seq` what is expected next, `ack` nothing new, `wnd` as before. */
+export interface Arrival {
+  /** As tcpdump prints them: S F R P U E W and '.' for ACK. */
+  flags?: string
+  seq?: number
+  ack?: number
+  /** The window field, unscaled. */
+  wnd?: number
+  /** Bytes of payload, made up from their sequence number. */
+  len?: number
+  sack?: readonly (readonly [number, number])[]
+  /** TSval and TSecr; by default the peer's clock and the newest TSval that it was sent, where timestamps are in use; null: none. */
+  ts?: readonly [number, number] | null
+  mss?: number
+  wscale?: number
+  sackPermitted?: boolean
+  checksumOffload?: boolean
+}
+
+/** A segment that left. `t` is in milliseconds. */
+export interface Departure {
+  t: number
+  flags: string
+  seq: number
+  len: number
+  ack: number
+  wnd: number
+  sack: [number, number][]
+  ts: [number, number] | null
+  mss: number
+  wscale: number
+  sackPermitted: boolean
+  checksumOffload: boolean
+  hasChecksum: boolean
+}
+
+export interface ScriptOptions {
+  sysctl?: Partial<SysctlValues>
+  connection?: Partial<ConnectionOptions>
+  /** What the peer's SYN offers. */
+  mss?: number
+  wscale?: number
+  sack?: boolean
+  timestamps?: boolean
+  checksumOffload?: boolean
+  /** Window of the peer's SYN and of all its segments until another is given: the field, unscaled. */
+  sndWnd?: number
+  /** Milliseconds from SYN to SYN-ACK. */
+  rtt?: number
+}
+
+const MS = 1000
+const START_US = 1_000_000
+const FLAGS: readonly (readonly [string, number])[] = [
+  ['S', Flag.SYN],
+  ['F', Flag.FIN],
+  ['R', Flag.RST],
+  ['P', Flag.PSH],
+  ['U', Flag.URG],
+  ['E', Flag.ECE],
+  ['W', Flag.CWR],
+  ['.', Flag.ACK],
+]
+const EVENTS = ['connected', 'readable', 'writable', 'finished', 'closed'] as const
+
+/** Loss is detected by RFC 5681, 6582 and 6675 alone: no RACK, no loss probes, no F-RTO. */
+export const CLASSIC: Partial<SysctlValues> = { tcp_recovery: 0, tcp_early_retrans: 0, tcp_frto: 0 }
+
+const ISS = toSeq(0x7fff_f000)
+const IRS = toSeq(0xffff_f000)
+
+/** The byte at a position of a stream. */
+const patternByte = (position: number): number => (position * 31 + (position >> 8)) & 0xff
+
+export class Script {
+  readonly c: Connection
+  readonly mib: Mib = new Mib()
+  readonly sysctl: Sysctl
+  readonly random: SeededRandom = new SeededRandom(1)
+  /** The path takes nothing while this is set. */
+  blocked = false
+  /** Of the last departure that carried a window: what the peer may send up to, relative. */
+  rightEdge = 0
+  #now = START_US
+  #origin = START_US
+  #sent: Departure[] = []
+  #events = 0
+  #written = 0
+  #read = 0
+  #wnd: number
+  #peerShift = 0
+  /** The highest right edge that the peer has told of, relative. */
+  #peerEdge = 0
+  #lastTsVal = 0
+  readonly #sink: SegmentSink
+  readonly #in = new Segment()
+  readonly #options: ScriptOptions
+
+  constructor(options: ScriptOptions = {}) {
+    this.#options = options
+    this.#wnd = options.sndWnd ?? 65_535
+    this.sysctl = new Sysctl()
+    // Whatever becomes the default, these tests reckon with Reno.
+    this.sysctl.assign({ tcp_congestion_control: 'reno', ...options.sysctl })
+    const host: TcpHost = {
+      sysctl: this.sysctl.values,
+      mib: this.mib,
+      tracer: null,
+      outSegment: new Segment(),
+      random: () => this.random.public(),
+      createCongestionControl,
+    }
+    this.#sink = this.#makeSink()
+    this.c = new Connection(
+      host,
+      {
+        id: 1,
+        family: 'IPv4',
+        localPort: 5000,
+        remotePort: 80,
+        iss: ISS,
+        tsOffset: 0,
+        maxSegment: 1480,
+        receiveLimit: Number.POSITIVE_INFINITY,
+        checksumOffload: false,
+        ...options.connection,
+      },
+      this.#now,
+    )
+  }
+
+  // ---- Time ----------------------------------------------------------------------------------------------------------------------
+
+  /** Now, ms. */
+  get t(): number {
+    return (this.#now - this.#origin) / MS
+  }
+
+  get nowUs(): number {
+    return this.#now
+  }
+
+  /** Now becomes 0, and what has happened so far is forgotten. */
+  restart(): this {
+    this.#origin = this.#now
+    this.#sent = []
+    this.#events = 0
+    return this
+  }
+
+  /** When the connection wants to be woken next, ms; `Infinity`: never. */
+  get deadline(): number {
+    return (this.c.deadline - this.#origin) / MS
+  }
+
+  /** Lets time pass until `t`, in which nothing may be sent. */
+  at(t: number): this {
+    this.#expectNothing(`before ${t} ms`)
+    const until = this.#origin + Math.round(t * MS)
+    expect(until, 'time goes forward').toBeGreaterThanOrEqual(this.#now)
+    while (this.c.deadline <= until) {
+      this.#fire()
+      this.#expectNothing(`until ${t} ms`)
+    }
+    this.#now = until
+    return this
+  }
+
+  /** Lets `ms` pass, in which nothing may be sent. */
+  after(ms: number): this {
+    return this.at(this.t + ms)
+  }
+
+  /** Goes on to the first deadline at which something is sent: it must be at `t`, and it must be this. */
+  expectAt(t: number, ...expected: Partial<Departure>[]): this {
+    this.#expectNothing(`before ${t} ms`)
+    while (this.#sent.length === 0) {
+      expect(this.deadline, `something is due at ${t} ms`).toBeLessThanOrEqual(t)
+      this.#fire()
+    }
+    expect(this.t, 'time of departure').toBeCloseTo(t, 3)
+    return this.expectSent(...expected)
+  }
+
+  /** No timer runs, nothing waits to be sent. */
+  expectQuiet(): this {
+    this.#expectNothing('at rest')
+    expect(this.deadline).toBe(Number.POSITIVE_INFINITY)
+    return this
+  }
+
+  // ---- What happens to the connection --------------------------------------------------------------------------------------------
+
+  /** A segment of the peer arrives now. */
+  inject(arrival: Arrival = {}): this {
+    return this.burst(arrival)
+  }
+
+  /** Segments arrive together: all are processed before anything is sent. */
+  burst(...arrivals: Arrival[]): this {
+    this.#expectNothing('before a segment arrives')
+    for (const arrival of arrivals) {
+      this.c.segmentArrives(this.#fill(arrival), this.#now)
+      this.#check()
+    }
+    return this.pull()
+  }
+
+  openActive(): this {
+    this.c.openActive(this.#now)
+    return this.pull()
+  }
+
+  openPassive(arrival: Arrival = {}): this {
+    this.c.openPassive(this.#fill({ flags: 'S', seq: 0, ...this.#offers(), ...arrival }), this.#now)
+    return this.pull()
+  }
+
+  /** The application writes `bytes`; returns how many were taken. */
+  tryWrite(bytes: number): number {
+    const taken = this.c.write(pattern(this.#written, bytes))
+    this.#written += taken
+    this.pull()
+    return taken
+  }
+
+  write(bytes: number): this {
+    expect(this.tryWrite(bytes), 'bytes written').toBe(bytes)
+    return this
+  }
+
+  /** The application reads all there is; what came is compared with what was sent. Returns how much it was. */
+  readAll(): number {
+    const before = this.#read
+    for (let data = this.c.read(this.#now); data !== null; data = this.c.read(this.#now)) {
+      if (!data.equals(pattern(this.#read, data.length))) throw new Error(`wrong data at ${this.#read}`)
+      this.#read += data.length
+    }
+    this.pull()
+    return this.#read - before
+  }
+
+  end(): this {
+    this.c.end(this.#now)
+    return this.pull()
+  }
+
+  close(): this {
+    this.c.close(this.#now)
+    return this.pull()
+  }
+
+  abort(): this {
+    this.c.abort(this.#now)
+    return this.pull()
+  }
+
+  refuse(): this {
+    this.c.pathRefused(this.#now)
+    return this.pull()
+  }
+
+  /** Anything else that is done to the connection. */
+  do(action: (connection: Connection, nowUs: number) => void): this {
+    action(this.c, this.#now)
+    return this.pull()
+  }
+
+  /** Takes what the connection wants to send. */
+  pull(): this {
+    for (let count = 0; this.c.fill(this.#sink, this.#now); count++) {
+      if (count > 10_000) throw new Error('the connection does not stop sending')
+      this.#check()
+    }
+    this.#check()
+    this.#events |= this.c.takeEvents()
+    return this
+  }
+
+  // ---- What is expected of it ----------------------------------------------------------------------------------------------------
+
+  /** Exactly these have been sent since the last expectation, in this order; of each, what is named is compared. */
+  expectSent(...expected: Partial<Departure>[]): this {
+    expect(this.drain()).toMatchObject(expected)
+    return this
+  }
+
+  /** What was sent since the last expectation. */
+  drain(): Departure[] {
+    const sent = this.#sent
+    this.#sent = []
+    return sent
+  }
+
+  expectState(state: State): this {
+    expect(stateName(this.c.state)).toBe(stateName(state))
+    return this
+  }
+
+  /** Exactly these events have been posted since the last expectation. */
+  expectEvents(...names: (typeof EVENTS)[number][]): this {
+    expect(EVENTS.filter((_, bit) => (this.#events >> bit) & 1)).toEqual(names)
+    this.#events = 0
+    return this
+  }
+
+  /** Congestion window in segments of `mss`. */
+  get cwndSegs(): number {
+    return this.c.cc.cwnd / this.c.sender.mss
+  }
+
+  get inFlight(): number {
+    return this.c.sender.board.inFlight
+  }
+
+  // ---- Inside --------------------------------------------------------------------------------------------------------------------
+
+  #fire(): void {
+    const { deadline } = this.c
+    expect(deadline, 'deadlines lie ahead').toBeGreaterThanOrEqual(this.#now)
+    // Called too early it does nothing.
+    if (deadline - 1 >= this.#now) {
+      this.#now = deadline - 1
+      this.c.deadlinePassed(this.#now)
+      this.pull()
+      this.#expectNothing('before its deadline')
+      expect(this.c.deadline, 'a call too early').toBe(deadline)
+    }
+    this.#now = deadline
+    this.c.deadlinePassed(deadline)
+    this.pull()
+    if (this.c.deadline <= deadline) throw new Error(`the deadline at ${this.t} ms does not move on`)
+  }
+
+  #expectNothing(when: string): void {
+    if (this.#sent.length > 0) expect(this.drain(), `sent ${when}, and not expected`).toEqual([])
+  }
+
+  #check(): void {
+    const wrong = this.c.check()
+    if (wrong !== null) throw new Error(`at ${this.t} ms: ${wrong}`)
+  }
+
+  #offers(): Arrival {
+    const { mss = 1000, wscale, sack = false, timestamps = false, checksumOffload = false } = this.#options
+    return { mss, wscale, sackPermitted: sack, ts: timestamps ? [this.#peerClock(), this.#lastTsVal] : null, checksumOffload }
+  }
+
+  /** What the peer's SYN or SYN-ACK offers, by the options of the script. */
+  get offers(): Arrival {
+    return this.#offers()
+  }
+
+  #peerClock(): number {
+    return 700_000 + Math.floor(this.#now / MS)
+  }
+
+  #fill(arrival: Arrival): Segment {
+    const { c } = this
+    const seg = this.#in
+    seg.reset()
+    seg.srcPort = 80
+    seg.dstPort = 5000
+    for (const letter of arrival.flags ?? '.') {
+      const flag = FLAGS.find(([name]) => name === letter)
+      if (flag === undefined) throw new Error(`no flag ${letter}`)
+      seg.flags |= flag[1]
+    }
+    const synced = c.receiver.irs === IRS
+    seg.seq = seqAdd(IRS, arrival.seq ?? (synced ? seqDiff(c.receiver.rcvNxt, IRS) : 0))
+    if ((seg.flags & Flag.ACK) !== 0) {
+      const ack = arrival.ack ?? seqDiff(c.sender.sndUna, ISS)
+      seg.ack = seqAdd(ISS, ack)
+      if (arrival.wnd !== undefined) this.#wnd = arrival.wnd
+      if ((seg.flags & Flag.SYN) !== 0 && arrival.wscale !== undefined) this.#peerShift = arrival.wscale
+      const shift = (seg.flags & Flag.SYN) !== 0 || !c.windowScaling ? 0 : this.#peerShift
+      this.#peerEdge = Math.max(this.#peerEdge, ack + this.#wnd * 2 ** shift)
+    } else if ((seg.flags & Flag.SYN) !== 0) {
+      if (arrival.wnd !== undefined) this.#wnd = arrival.wnd
+      if (arrival.wscale !== undefined) this.#peerShift = arrival.wscale
+      this.#peerEdge = Math.max(this.#peerEdge, 1 + this.#wnd)
+    }
+    seg.wnd = this.#wnd
+    if (arrival.mss !== undefined) seg.mss = arrival.mss
+    if (arrival.wscale !== undefined) seg.wscale = arrival.wscale
+    seg.sackPermitted = arrival.sackPermitted ?? false
+    seg.checksumOffload = arrival.checksumOffload ?? false
+    const ts = arrival.ts === undefined && c.timestamps.on ? [this.#peerClock(), this.#lastTsVal] : (arrival.ts ?? null)
+    if (ts !== null) {
+      seg.hasTimestamps = true
+      seg.tsVal = toSeq(ts[0] as number)
+      seg.tsEcr = toSeq(ts[1] as number)
+    }
+    for (const [start, end] of arrival.sack ?? []) {
+      seg.sack[seg.sackCount * 2] = seqAdd(ISS, start)
+      seg.sack[seg.sackCount * 2 + 1] = seqAdd(ISS, end)
+      seg.sackCount++
+    }
+    const length = arrival.len ?? 0
+    if (length > 0) {
+      // Surrounded by other bytes, as in a datagram.
+      const data = pattern(seqDiff(seg.seq, IRS) - 1, length)
+      seg.buffer = Buffer.concat([Buffer.alloc(32, 0xee), data, Buffer.alloc(3, 0xee)])
+      seg.payloadStart = 32
+      seg.payloadEnd = 32 + length
+    }
+    return seg
+  }
+
+  #makeSink(): SegmentSink {
+    const script = this
+    const buffer = Buffer.alloc(70_000)
+    const offset = 8
+    let reserved = 0
+    return {
+      buffer,
+      offset,
+      reserve(size: number): boolean {
+        expect(size).toBeLessThanOrEqual(buffer.length - offset)
+        reserved = size
+        return !script.blocked
+      },
+      commit(size: number): void {
+        expect(size, 'no more than was reserved').toBeLessThanOrEqual(reserved)
+        script.#departed(buffer, offset, offset + size)
+      },
+    }
+  }
+
+  #departed(buffer: Buffer, start: number, end: number): void {
+    const { c } = this
+    const seg = new Segment()
+    expect(parseSegment(buffer, start, end, seg)).toBe(0)
+    expect([seg.srcPort, seg.dstPort]).toEqual([5000, 80])
+    const hasChecksum = buffer.readUInt16BE(start + 16) !== 0
+    if (hasChecksum) expect(verifyChecksum(buffer, start, end), 'checksum').toBe(true)
+    const seq = seqDiff(seg.seq, ISS)
+    const length = seg.payloadLength
+    if (length > 0) {
+      const data = buffer.subarray(seg.payloadStart, seg.payloadEnd)
+      if (!data.equals(pattern(seq - 1, length))) throw new Error(`wrong data sent at ${seq}`)
+      expect(seq + length, 'nothing beyond the right edge of the window').toBeLessThanOrEqual(this.#peerEdge)
+    }
+    const acks = (seg.flags & Flag.ACK) !== 0
+    const ack = acks ? seqDiff(seg.ack, IRS) : 0
+    if (acks && (seg.flags & Flag.RST) === 0) {
+      const shift = (seg.flags & Flag.SYN) !== 0 ? 0 : c.receiver.window.shift
+      const edge = ack + seg.wnd * 2 ** shift
+      expect(edge, 'rfc9293#3.8.6 SHLD-14: the right edge').toBeGreaterThanOrEqual(this.rightEdge)
+      this.rightEdge = edge
+    }
+    if (seg.hasTimestamps) this.#lastTsVal = seg.tsVal
+    this.#sent.push({
+      t: this.t,
+      flags: FLAGS.filter(([, flag]) => (seg.flags & flag) !== 0).map(([letter]) => letter).join(''),
+      seq,
+      len: length,
+      ack,
+      wnd: seg.wnd,
+      sack: Array.from({ length: seg.sackCount }, (_, i) => [
+        seqDiff(seg.sack[i * 2] as Seq, IRS),
+        seqDiff(seg.sack[i * 2 + 1] as Seq, IRS),
+      ]),
+      ts: seg.hasTimestamps ? [seg.tsVal, seg.tsEcr] : null,
+      mss: seg.mss,
+      wscale: seg.wscale,
+      sackPermitted: seg.sackPermitted,
+      checksumOffload: seg.checksumOffload,
+      hasChecksum,
+    })
+  }
+}
+
+function pattern(position: number, length: number): Buffer {
+  const data = Buffer.alloc(length)
+  for (let i = 0; i < length; i++) data[i] = patternByte(position + i)
+  return data
+}
+
+// ---- What is expected, in short -----------------------------------------------------------------------------------------------
+
+/** A segment with the bytes from `from` up to, not including, `to`. */
+export const data = (from: number, to: number, more: Partial<Departure> = {}): Partial<Departure> => ({
+  seq: from,
+  len: to - from,
+  ...more,
+})
+
+/** A run of full segments from `from` on. */
+export const segments = (count: number, from: number, size = 1000): Partial<Departure>[] =>
+  Array.from({ length: count }, (_, i) => data(from + i * size, from + (i + 1) * size))
+
+/** A bare ACK. */
+export const ack = (number: number, more: Partial<Departure> = {}): Partial<Departure> => ({
+  flags: '.',
+  len: 0,
+  ack: number,
+  ...more,
+})
+
+// ---- Scripts that begin in a state --------------------------------------------------------------------------------------------
+
+/** The SYN has been sent at 0. */
+export function synSent(options: ScriptOptions = {}): Script {
+  const script = new Script(options).openActive()
+  script.expectSent({ flags: 'S', seq: 0, len: 0 })
+  return script
+}
+
+/** A SYN has come and the SYN-ACK was sent, both at 0. */
+export function synReceived(options: ScriptOptions = {}): Script {
+  const script = new Script(options).openPassive()
+  script.expectSent({ flags: 'S.', seq: 0, ack: 1, len: 0 })
+  return script
+}
+
+/**
+ * An open connection, actively opened, at time 0. By default the peer takes segments of 1000 bytes, a window of 65,535, no SACK and no
+ * timestamps; the handshake took 100 ms, which makes an RTO of 300 ms.
+ */
+export function established(options: ScriptOptions = {}): Script {
+  const script = synSent(options)
+  const { rtt = 100 } = options
+  script.at(rtt).inject({ flags: 'S.', seq: 0, ack: 1, ...script.offers })
+  script.expectSent(ack(1, { seq: 1 })).expectEvents('connected').expectState(1)
+  return script.restart()
+}
+
+/** The same, passively opened. */
+export function accepted(options: ScriptOptions = {}): Script {
+  const script = synReceived(options)
+  const { rtt = 100 } = options
+  script.at(rtt).inject({ ack: 1 }).expectSent().expectEvents('connected').expectState(1)
+  return script.restart()
+}
+
+/** The application has ended, the peer has not acknowledged. */
+export function finWait1(options: ScriptOptions = {}): Script {
+  const script = established(options).end()
+  return script.expectSent({ flags: 'F.', seq: 1 }).expectState(4).restart()
+}
+
+export function finWait2(options: ScriptOptions = {}): Script {
+  return finWait1(options).inject({ ack: 2 }).expectSent().expectState(5).restart()
+}
+
+/** Both sides have ended at once. */
+export function closing(options: ScriptOptions = {}): Script {
+  return finWait1(options).inject({ flags: 'F.' }).expectSent(ack(2)).expectState(11).restart()
+}
+
+/** The peer has ended. */
+export function closeWait(options: ScriptOptions = {}): Script {
+  return established(options).inject({ flags: 'F.' }).expectSent(ack(2)).expectState(8).restart()
+}
+
+export function lastAck(options: ScriptOptions = {}): Script {
+  return closeWait(options).end().expectSent({ flags: 'F.', seq: 1, ack: 2 }).expectState(9).restart()
+}
+
+/** Closed by both, this side first. */
+export function timeWait(options: ScriptOptions = {}): Script {
+  return finWait2(options).inject({ flags: 'F.' }).expectSent(ack(2)).expectState(6).restart()
+}
