@@ -22,7 +22,7 @@ import { digestOf, makeFile } from './demo/files.ts'
 import { Meter } from './demo/meter.ts'
 import { type Impairment, Origin, segmentCounts, serve } from './demo/origin.ts'
 import { impairedReport, type Outcome, passages, sideBySideReport } from './demo/report.ts'
-import { bytesText, parseShare, parseSize, parseTime, percentText } from './demo/units.ts'
+import { bytesText, parseSeed, parseShare, parseSize, parseTime, percentText } from './demo/units.ts'
 
 interface Options {
   loss: string
@@ -46,6 +46,8 @@ else {
     .option('--seed <number>', 'the same seed loses the same packets')
     .option('--no-impair', 'no loss and no delay: throughput beside node:net')
     .parse()
+  // Whoever looks at the first lines only, as in `npm run demo | head`, has seen enough.
+  process.stdout.on('error', () => process.exit(1))
   try {
     process.exitCode = (await demo(program.opts<Options>())) ? 0 : 1
   } catch (error) {
@@ -59,7 +61,7 @@ async function demo(options: Options): Promise<boolean> {
   const impairment: Impairment = {
     loss: options.impair ? parseShare(options.loss) : 0,
     delay: options.impair ? parseTime(options.delay) : 0,
-    seed: options.seed === undefined ? undefined : Number(options.seed),
+    seed: options.seed === undefined ? undefined : parseSeed(options.seed),
   }
   const impaired = impairment.loss > 0 || impairment.delay > 0
   const directory = temporaryDirectory()
@@ -67,8 +69,8 @@ async function demo(options: Options): Promise<boolean> {
   let digest: string
   if (options.file === undefined) digest = await makeFile(source, parseSize(options.size ?? (impaired ? '4M' : '256M')))
   else {
+    digest = await digestOf(options.file)
     await symlink(resolve(options.file), source)
-    digest = await digestOf(source)
   }
   const { size } = await stat(source)
   const origin = await Origin.start(fileURLToPath(import.meta.url), {

@@ -23,6 +23,10 @@ export function parseShare(text: string): number {
   return share
 }
 
+export function parseSeed(text: string): number {
+  return /^\d{1,15}$/.test(text) ? Number(text) : refuse('--seed', text, 'a whole number')
+}
+
 function refuse(option: string, text: string, wanted: string): never {
   throw new RangeError(`${option} ${text}: expected ${wanted}`)
 }

@@ -48,7 +48,11 @@ export function onAcknowledgement(c: Connection, seg: Segment, now: number): boo
     if (dsackOf(seg)) c.recovery.onDsack(seg, sender.maxWindow, sender.mss, sender.totalRetrans, ack)
     applySack(board, seg, sender.sndUna, sender.sndNxt, c.recovery.recoveryPoint, ack)
   }
-  if (ack.advanced) onProgress(c, seg, now)
+  if (ack.advanced) {
+    c.recovery.retransmits = 0
+    c.retransStamp = -1
+  }
+  if (outstanding) updateRtt(c, seg, now)
   if (!outstanding) {
     onWindowProbed(c)
     return true
@@ -66,15 +70,19 @@ export function onAcknowledgement(c: Connection, seg: Segment, now: number): boo
   return true
 }
 
-/** SND.UNA moved. */
-function onProgress(c: Connection, seg: Segment, now: number): void {
-  const { ack, sender, rtt, recovery, host } = c
-  recovery.retransmits = 0
-  c.retransStamp = -1
-  // Karn's rule: only a segment sent once is timed, but an echoed timestamp tells which copy it answers (rfc7323#4).
-  const sample =
-    ack.rtt >= 0 ? ack.rtt : ack.sackRtt >= 0 ? ack.sackRtt : c.timestamps.on ? c.timestamps.rtt(seg, now) : -1
-  ack.rtt = sample
+/** linux: tcp_ack_update_rtt */
+function updateRtt(c: Connection, seg: Segment, now: number): void {
+  const { ack, sender, rtt, host } = c
+  // linux: tcp_clean_rtx_queue; Karn's rule, and more: where a retransmission filled the hole, what lay behind it was held up by the loss.
+  if (ack.retransAcked) {
+    ack.rtt = -1
+    ack.newestRtt = -1
+  }
+  let sample = ack.rtt >= 0 ? ack.rtt : ack.sackRtt
+  // An echoed timestamp tells which copy it answers (rfc7323#4).
+  if (sample < 0 && ack.advanced && c.timestamps.on) sample = c.timestamps.rtt(seg, now)
+  const newest = ack.newestRtt >= 0 ? ack.newestRtt : ack.sackRtt
+  if (newest >= 0) rtt.onNewest(newest)
   if (sample >= 0) {
     rtt.sample(sample, sender.sndUna, sender.sndNxt, host.sysctl.tcp_rto_min_us)
     rtt.backoff = 0
@@ -130,7 +138,7 @@ function fillSample(c: Connection, now: number): void {
   sample.delivered = ack.delivered
   sample.inFlightBefore = ack.priorInFlight
   sample.inFlight = sender.board.inFlight
-  sample.rtt = ack.advanced ? ack.rtt : -1
+  sample.rtt = ack.newestRtt >= 0 ? ack.newestRtt : ack.sackRtt
   sample.minRtt = rtt.minRtt
   sample.srtt = rtt.srtt
   sample.cwndLimited = sender.isCwndLimited(cc.cwnd, cc.cwnd < cc.ssthresh)

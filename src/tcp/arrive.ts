@@ -69,11 +69,17 @@ function isAcceptable(c: Connection, seg: Segment, now: number): boolean {
     return false
   }
 
-  if ((flags & Flag.SYN) !== 0) {
+  if ((flags & Flag.SYN) !== 0 && !completesSimultaneousOpen(c, seg)) {
     onUnexpectedSyn(c, seg, now)
     return false
   }
   return true
+}
+
+/** rfc9293#3.5, figure 8: where both opened, the SYN comes a second time, with the ACK of ours (linux: tcp_validate_incoming). */
+function completesSimultaneousOpen(c: Connection, seg: Segment): boolean {
+  if (c.state !== State.SYN_RECV || c.passive || (seg.flags & Flag.ACK) === 0) return false
+  return seg.seq === c.receiver.irs && seg.len === 1 && seg.ack === c.sender.sndNxt
 }
 
 /** rfc5961#3.2, rfc9293#3.10.7.4: only a RST at exactly RCV.NXT resets; another within the window is challenged. */
@@ -102,7 +108,7 @@ function onUnexpectedSyn(c: Connection, seg: Segment, now: number): void {
   const { mib } = c.host
   if (c.state === State.SYN_RECV && seg.seq === c.receiver.irs) {
     // Our SYN-ACK was lost, or crosses this one.
-    if (c.answerInvalid(now)) c.synDue = true
+    if (c.mayAnswer(now)) c.synDue = true
     else mib.TCPACKSkippedSynRecv++
     return
   }

@@ -413,11 +413,17 @@ export class Connection {
     return input
   }
 
-  /** An answer to an unacceptable segment, unless one was sent just now (rfc5961#7, linux: tcp_oow_rate_limited). Returns whether it will be. */
-  answerInvalid(now: number): boolean {
+  /** Whether an unacceptable segment may be answered: not if one was just now (rfc5961#7, linux: tcp_oow_rate_limited). Counts it. */
+  mayAnswer(now: number): boolean {
     if (now - this.lastInvalidAck < this.host.sysctl.tcp_invalid_ratelimit * 1000) return false
     if (!this.host.mayChallenge(now)) return false
     this.lastInvalidAck = now
+    return true
+  }
+
+  /** Answers an unacceptable segment by an ACK, if it may be; returns whether it will be. */
+  answerInvalid(now: number): boolean {
+    if (!this.mayAnswer(now)) return false
     this.ackPolicy.now = true
     return true
   }

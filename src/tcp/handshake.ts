@@ -97,7 +97,8 @@ export function arriveSynSent(c: Connection, seg: Segment, now: number): void {
 /** In SYN_RECV an acceptable ACK has come (rfc9293#3.10.7.4, fifth). */
 export function completeSynRecv(c: Connection, seg: Segment, now: number): void {
   const { sender } = c
-  sender.sndWnd = seg.wnd * 2 ** sender.sndWindShift
+  // rfc7323#2.2: that of a SYN is not scaled, and may come here where both sides opened.
+  sender.sndWnd = (seg.flags & Flag.SYN) !== 0 ? seg.wnd : seg.wnd * 2 ** sender.sndWindShift
   sender.maxWindow = sender.sndWnd
   sender.sndWl1 = seg.seq
   sender.sndWl2 = seg.ack
@@ -111,6 +112,7 @@ function acknowledgeSyn(c: Connection, seg: Segment, now: number): void {
   ack.reset(now, sender.sndUna, sender.board.inFlight, sender.sndUna, rtt.minRtt)
   sender.onAck(seqAdd(sender.iss, 1), sender.sndNxt, ack)
   const sample = ack.rtt >= 0 ? ack.rtt : c.timestamps.on ? c.timestamps.rtt(seg, now) : -1
+  if (ack.newestRtt >= 0) rtt.onNewest(ack.newestRtt)
   if (sample >= 0) rtt.sample(sample, sender.sndUna, sender.sndNxt, c.host.sysctl.tcp_rto_min_us)
   else rtt.useFallback()
   rtt.backoff = 0
@@ -136,7 +138,7 @@ function isOurEcho(c: Connection, seg: Segment, now: number): boolean {
 /** The SYN or SYN-ACK timer expired (linux: tcp_write_timeout, tcp_syn_retries and tcp_synack_retries). */
 export function synTimeout(c: Connection, now: number): void {
   const { sysctl, mib } = c.host
-  const passive = c.state === State.SYN_RECV
+  const { passive } = c
   const most = passive ? sysctl.tcp_synack_retries : sysctl.tcp_syn_retries + sysctl.tcp_syn_linear_timeouts
   if (c.synRetries >= most) {
     if (!passive) mib.TCPAbortOnTimeout++

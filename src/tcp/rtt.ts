@@ -63,11 +63,16 @@ export class RttEstimator {
     if (this.#srtt8 === 0) this.#rtoBase = Math.max(this.#rtoBase, srttUs + Math.max(2 * srttUs, rtoMinUs))
   }
 
+  /** The round trip of the newest segment acknowledged: the path, without the peer's patience. */
+  onNewest(rttUs: number): void {
+    const rtt = Math.max(1, Math.round(rttUs))
+    if (rtt < this.minRtt) this.minRtt = rtt
+  }
+
   /** A measurement of `rttUs`, allowed by Karn's rule (rfc6298#3), taken when SND.UNA and SND.NXT stood thus. */
   sample(rttUs: number, sndUna: Seq, sndNxt: Seq, rtoMinUs: number): void {
     // An RTT of 0 would say that the clock is coarse, not that the path is short.
     const rtt = Math.max(1, Math.round(rttUs))
-    if (rtt < this.minRtt) this.minRtt = rtt
     if (this.#srtt8 === 0) {
       this.#srtt8 = rtt * 8
       this.#mdev4 = rtt * 2

@@ -62,6 +62,9 @@ export class Sender {
 
   /** rfc2861: the window was full since `usageEnd` was set; only then does it grow. */
   cwndLimited = false
+  /** When the window was last put to full use, and the most that was in use since. */
+  usedSince = 0
+  mostUsed = 0
   #maxInFlight = 0
   #usageEnd: Seq = 0 as Seq
 
@@ -189,6 +192,7 @@ export class Sender {
         data--
       }
       if ((segment.flags & Flag.FIN) !== 0) data--
+      if ((segment.state & Sent.EverRetrans) !== 0) ack.retransAcked = true
       if ((segment.state & Sent.Sacked) === 0) ack.onDelivered(segment, false, recoveryPoint)
       ack.acked += segment.length
       ack.ackedSegs++
@@ -218,7 +222,7 @@ export class Sender {
   }
 
   /** The turn's sending is over; `limited`: the congestion window ended it (linux: tcp_cwnd_validate). */
-  validateCwnd(limited: boolean): void {
+  noteFlight(limited: boolean): void {
     const { inFlight } = this.board
     if (seqGeq(this.sndUna, this.#usageEnd) || limited || (!this.cwndLimited && inFlight > this.#maxInFlight)) {
       this.cwndLimited = limited

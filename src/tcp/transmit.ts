@@ -11,6 +11,7 @@ import {
   writeChecksum,
 } from '../wire/index.ts'
 import type { Connection } from './connection.ts'
+import { restartAfterIdle, validateCwnd } from './cwnd-validation.ts'
 import { fillSyn } from './handshake.ts'
 import type { SegmentSink } from './host.ts'
 import { scheduleProbe } from './loss-timers.ts'
@@ -29,7 +30,12 @@ export function fill(c: Connection, sink: SegmentSink, now: number): boolean {
   c.blocked = false
   if (c.resetReplySeq !== null) return sendResetReply(c, sink, now)
   if (c.resetDue) return c.handshakeAckDue ? sendBare(c, sink, c.sender.sndNxt, now) : sendReset(c, sink, now)
-  if (c.state === State.SYN_SENT || c.state === State.SYN_RECV) return c.synDue && sendSyn(c, sink, now)
+  if (c.state === State.SYN_SENT) return c.synDue && sendSyn(c, sink, now)
+  if (c.state === State.SYN_RECV) {
+    if (c.synDue) return sendSyn(c, sink, now)
+    // What was unacceptable is answered here too (rfc9293#3.10.7.4).
+    return c.ackPolicy.now && sendBare(c, sink, c.sender.sndNxt, now)
+  }
   if (!isSynchronized(c.state)) return false
 
   if (c.ackPolicy.duplicates > 0) {
@@ -163,7 +169,7 @@ function sendNew(c: Connection, sink: SegmentSink, now: number): boolean {
   const limit = segmentLimit(c)
   const next = sender.next(cc.cwnd, limit, c.overrideDue)
   if (next !== Next.New) {
-    if (next === Next.CwndLimited) sender.validateCwnd(true)
+    if (next === Next.CwndLimited) validateCwnd(c, true, now)
     return false
   }
   return transmitNew(c, sink, limit, now)
@@ -180,7 +186,7 @@ function transmitNew(c: Connection, sink: SegmentSink, limit: number, now: numbe
   if (!send(c, sink, seq, flags, length, false, now)) return false
   c.overrideDue = false
   sender.onSent(length, flags, limit, now)
-  sender.validateCwnd(false)
+  validateCwnd(c, false, now)
   cc.onSent?.(now, length, sender.board.inFlight)
   if (c.recovery.isReducing) c.recovery.reduction.onSent(length)
   if (length > 0) {
@@ -191,26 +197,6 @@ function transmitNew(c: Connection, sink: SegmentSink, limit: number, now: numbe
   c.timers.persist = OFF
   scheduleProbe(c, now)
   return true
-}
-
-/** linux: tcp_cwnd_restart; after a silence of more than one RTO the path is no longer known (rfc5681#4.1, rfc2861). */
-function restartAfterIdle(c: Connection, now: number): void {
-  const { sender, cc, host } = c
-  if (host.sysctl.tcp_slow_start_after_idle === 0 || sender.lastSentTs < 0) return
-  const idle = now - Math.max(sender.lastSentTs, c.lastAckTs)
-  const { rto } = c
-  if (idle <= rto) return
-  const restart = Math.min(c.initialWindow, cc.cwnd)
-  if (!cc.ownsRecovery) {
-    const { cwnd } = cc
-    if (cc.ssthresh !== Number.POSITIVE_INFINITY) cc.ssthresh = Math.max(cc.ssthresh, (cwnd * 3) / 4)
-    let next = cwnd
-    for (let left = idle - rto; left > 0 && next > restart; left -= rto) next /= 2
-    cc.cwnd = Math.max(Math.floor(next), restart)
-    const { tracer } = host
-    if (tracer !== null && cc.cwnd !== cwnd) tracer.cwndChanged(c.id, now, cc.cwnd, cc.ssthresh, 'idle restart')
-  }
-  cc.onIdleRestart?.(now, idle)
 }
 
 /** Nothing is in flight and the window lets nothing out: it must be probed, for the update may have been lost (rfc9293#3.8.6.1 MUST-36). */

@@ -180,6 +180,7 @@ export class UdpSocket {
   /** Sends the datagrams of a batch, whose buffer is the socket's until `batchDone`. */
   send(batch: Batch, address: string, port: number): void {
     if (this.closed) {
+      batch.failed = batch.count
       this.#user.batchDone(this, batch)
       return
     }

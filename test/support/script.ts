@@ -7,7 +7,6 @@ import type { SysctlValues } from '../../src/stack/sysctl-table.ts'
 import {
   Connection,
   type ConnectionOptions,
-  Event,
   type SegmentSink,
   type State,
   stateName,
@@ -98,6 +97,8 @@ export class Script {
   readonly mib: Mib = new Mib()
   readonly sysctl: Sysctl
   readonly random: SeededRandom = new SeededRandom(1)
+  /** The stack has challenge ACKs left to send. */
+  mayChallenge = true
   /** The path takes nothing while this is set. */
   blocked = false
   /** Of the last departure that carried a window: what the peer may send up to, relative. */
@@ -128,6 +129,8 @@ export class Script {
       mib: this.mib,
       tracer: null,
       outSegment: new Segment(),
+      memoryPressure: false,
+      mayChallenge: () => this.mayChallenge,
       random: () => this.random.public(),
       createCongestionControl,
     }

@@ -206,10 +206,10 @@ describe('a wildcard listener', () => {
     client.send(frame('to all of loopback'), port, '127.255.255.255')
     client.send(frame('to one'), port, '127.0.0.1')
     const expected = hasNetwork ? ['to one'] : ['to all of loopback', 'to one']
-    await until(() => heard.length >= expected.length)
+    await until(() => heard.length > 0)
     await turns(5)
     expect(server.texts).toEqual(expected)
-    expect(heard).toHaveLength(expected.length)
+    expect(Buffer.concat(heard)).toEqual(Buffer.concat(expected.map((text) => frame(`re: ${text}`))))
   })
 
   it('on port 0 has the same port everywhere, and it alone', () => {

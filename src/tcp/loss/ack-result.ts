@@ -29,7 +29,7 @@ export class AckResult {
   notDuplicate = false
   /** The SYN was among what was acknowledged. */
   synAcked = false
-  /** Something acknowledged had been retransmitted. */
+  /** Something acknowledged in sequence had been retransmitted. */
   retransAcked = false
   /** Something that was sent before the episode began, and once only, was delivered: not all of it is lost (rfc5682). */
   origAcked = false
@@ -47,8 +47,10 @@ export class AckResult {
   reorderedSeq: Seq = 0 as Seq
   reordered = false
 
-  /** Round trip of the newest segment acknowledged in sequence that was sent once, µs; −1 none (Karn, rfc6298#3). */
+  /** Round trip of the oldest segment acknowledged in sequence that was sent once, µs; −1 none (Karn, rfc6298#3). */
   rtt = -1
+  /** The same of the newest, which no delayed ACK has lengthened. */
+  newestRtt = -1
   /** The same of what was selectively acknowledged. */
   sackRtt = -1
 
@@ -84,6 +86,7 @@ export class AckResult {
     this.ece = false
     this.reordered = false
     this.rtt = -1
+    this.newestRtt = -1
     this.sackRtt = -1
     this.rackXmitTs = -1
     this.priorDeliveredTs = -1
@@ -96,7 +99,10 @@ export class AckResult {
     if ((segment.state & Sent.EverRetrans) === 0) {
       if (bySack) {
         if (this.sackRtt < 0 || rtt < this.sackRtt) this.sackRtt = rtt
-      } else this.rtt = rtt
+      } else {
+        if (this.rtt < 0) this.rtt = rtt
+        this.newestRtt = rtt
+      }
       // Delivered below what was delivered before: the network, not a retransmission, changed the order.
       if (seqLt(segment.seq, this.priorFack) && (!this.reordered || seqLt(segment.seq, this.reorderedSeq))) {
         this.reordered = true
@@ -104,7 +110,6 @@ export class AckResult {
       }
       if (!seqGt(end, recoveryPoint)) this.origAcked = true
     } else {
-      this.retransAcked = true
       // rfc8985#6.2 step 2: too soon to be the answer to the retransmission.
       if (rtt < this.minRtt) return
     }

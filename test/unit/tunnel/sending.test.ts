@@ -265,7 +265,7 @@ describe('paths', () => {
     expect(net.open).toBe(0)
   })
 
-  it('EMFILE never shows: the path goes by a shared socket', () => {
+  it('EMFILE: the path goes by a shared socket, if that can still be had', () => {
     const { net, host } = fakeHost()
     net.bindFailures = ['EMFILE']
     const path = host.open(THERE, 80)
