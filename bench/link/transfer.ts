@@ -65,7 +65,8 @@ export async function transfer(emulator: Emulator, options: TransferOptions): Pr
     undo.push(() => clearTimeout(timer))
 
     const task = (role: Task['role']): Task => {
-      const trace = options.trace === null || side !== 'sluice' ? null : path.join(options.trace, traceName(options, role))
+      const trace =
+        options.trace === null || side !== 'sluice' ? null : path.join(options.trace, traceName(options, role))
       return { role, side, algorithm, seconds, sampleEvery, trace }
     }
     const { port } = await receiver.ask<'port'>({ task: task('receive') })

@@ -18,6 +18,8 @@ export interface FlowsHost {
   ready(endpoint: Endpoint): void
   /** A segment for a record in TIME_WAIT. True: it belongs to a new incarnation, go on. */
   timeWaitArrives(flows: PathFlows, entry: TimeWaitEntry, segment: Segment, nowUs: number): boolean
+  /** A record is given up before its time. */
+  timeWaitReclaim(entry: TimeWaitEntry): void
   /** A segment that nobody on this path waits for. */
   strangerArrives(flows: PathFlows, segment: Segment, nowUs: number): void
 }
@@ -106,6 +108,11 @@ export class PathFlows implements PathUser {
       flow.connection.pathRefused(nowUs)
       this.#host.ready(flow)
     }
+  }
+
+  /** Sockets are scarce: TIME_WAIT records let go of theirs. */
+  reclaim(): void {
+    for (const flow of [...this.#flows.values()]) if (!(flow instanceof Endpoint)) this.#host.timeWaitReclaim(flow)
   }
 
   unreachable(code: string, nowUs: number): void {

@@ -125,6 +125,7 @@ export class Stack extends EventEmitter<StackEvents> {
 
   /** The counters of the host, by the kernel's names (`netstat -s`), copied. */
   counters(): Record<string, number> {
+    this.#tunnel.countDrops()
     return this.mib.toObject()
   }
 
@@ -487,6 +488,7 @@ export class Stack extends EventEmitter<StackEvents> {
         this.#ports.release(listener.port, listener)
       },
       timeWaitArrives: (_flows, entry, segment, now) => this.#timeWait.arrives(entry, segment, now),
+      timeWaitReclaim: (entry) => this.#timeWait.reclaim(entry),
       strangerArrives: (flows, segment, now) => this.#stranger(flows, segment, now),
       reply: (flows, request, fill) => this.#reply(flows, request, fill),
       settled: (endpoint, now) => this.#settled(endpoint, now),

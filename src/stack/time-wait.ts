@@ -89,6 +89,12 @@ export class TimeWaitTable {
     this.remove(entry)
   }
 
+  /** linux: a bucket that is given up for another connection's sake (TWKilled). */
+  reclaim(entry: TimeWaitEntry): void {
+    this.#host.mib.TWKilled++
+    this.remove(entry)
+  }
+
   remove(entry: TimeWaitEntry): void {
     if (entry.flows.get(entry.key) !== entry) return
     this.size--

@@ -111,7 +111,8 @@ function react(c: Connection, now: number): void {
     sender.delivered += ack.delivered
     sender.deliveredTs = now
   }
-  mib.TCPDelivered += ack.ackedSegs
+  sender.deliveredSegs += ack.deliveredSegs
+  mib.TCPDelivered += ack.deliveredSegs
 
   sample.sacked = ack.sacked
   sample.lost = ack.lost

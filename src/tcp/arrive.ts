@@ -35,7 +35,11 @@ export function segmentArrives(c: Connection, seg: Segment, now: number): void {
   onFinAcknowledged(c, now)
   if (c.state === (State.CLOSE as State) || c.state === (State.TIME_WAIT as State)) return
 
-  // Sixth: URG. Urgent data is delivered in line, as SO_OOBINLINE would (rfc9293#3.8.5).
+  // Sixth: URG. The pointer names the octet behind the urgent data (MUST-62), of any length (MUST-31), which is delivered in line.
+  if ((seg.flags & Flag.URG) !== 0 && mayReceive(c.state)) {
+    const up = seqAdd(seg.seq, seg.urgentPointer)
+    if (c.rcvUp === null || seqGt(up, c.rcvUp)) c.rcvUp = up
+  }
   onData(c, seg, now)
 }
 

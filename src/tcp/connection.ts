@@ -2,6 +2,7 @@ import type { CongestionController, RateSample } from '../congestion/index.ts'
 import { type Segment, type Seq, seqAdd, seqGt } from '../wire/index.ts'
 import { AckPolicy } from './ack-policy.ts'
 import { segmentArrives } from './arrive.ts'
+import { Chronograph } from './chrono.ts'
 import { abort, close, end, finish } from './close.ts'
 import { openActive, openPassive } from './handshake.ts'
 import type { SegmentSink, TcpHost } from './host.ts'
@@ -77,6 +78,7 @@ export class Connection {
   readonly persist: Persist = new Persist()
   readonly keepalive: Keepalive = new Keepalive()
   readonly refusals: Refusals = new Refusals()
+  readonly chrono: Chronograph = new Chronograph()
   cc: CongestionController
   readonly congestionControl: string
 
@@ -117,6 +119,8 @@ export class Connection {
   lastAckTs = 0
   /** Last answer to an unacceptable segment (`tcp_invalid_ratelimit`). */
   lastInvalidAck = Number.NEGATIVE_INFINITY
+  /** Where the peer's urgent data ends (RCV.UP, rfc9293#3.8.5); null: it sent none. It is delivered in line. */
+  rcvUp: Seq | null = null
   segsIn = 0
   segsOut = 0
   dataSegsIn = 0

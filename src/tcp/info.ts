@@ -1,4 +1,5 @@
 import { seqDiff } from '../wire/index.ts'
+import { Chrono } from './chrono.ts'
 import type { Connection } from './connection.ts'
 import { stateName } from './state.ts'
 
@@ -51,6 +52,18 @@ export interface TcpInfo {
   notsent_bytes: number
   /** µs; 0 before the first sample. */
   min_rtt: number
+  /** µs in which there was something to send; of these, held up by the peer's window, by our own send buffer. */
+  busy_time: number
+  rwnd_limited: number
+  sndbuf_limited: number
+  /** Segments delivered in all. */
+  delivered: number
+  /** Segments that D-SACKs reported as duplicates. */
+  dsack_dups: number
+  /** Times that reordering was seen. */
+  reord_seen: number
+  /** Pieces now waiting out of order. */
+  rcv_ooopack: number
   snd_wnd: number
   rcv_wnd: number
   /** Beyond Linux: the state's name, and what the congestion controller has to say. */
@@ -103,6 +116,13 @@ export function tcpInfo(c: Connection, now: number): TcpInfo {
     data_segs_out: c.dataSegsOut,
     data_segs_in: c.dataSegsIn,
     notsent_bytes: sender.notSent,
+    busy_time: c.chrono.busy(now),
+    rwnd_limited: c.chrono.spent(Chrono.RwndLimited, now),
+    sndbuf_limited: c.chrono.spent(Chrono.SndbufLimited, now),
+    delivered: sender.deliveredSegs,
+    dsack_dups: recovery.dsackDups,
+    reord_seen: recovery.reordering.seen,
+    rcv_ooopack: receiver.reassembly.count,
     min_rtt: rtt.minRtt === Number.POSITIVE_INFINITY ? 0 : rtt.minRtt,
     snd_wnd: sender.sndWnd,
     rcv_wnd: Math.max(0, seqDiff(receiver.window.rcvAcc, receiver.rcvNxt)),

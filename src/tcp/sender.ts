@@ -74,6 +74,7 @@ export class Sender {
   totalRetrans = 0
   /** Bytes delivered in all, in sequence or not (C.delivered). */
   delivered = 0
+  deliveredSegs = 0
   /** When `delivered` last grew, µs. */
   deliveredTs = 0
   /** When data was sent last, µs; −1 never. */

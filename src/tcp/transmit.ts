@@ -10,6 +10,7 @@ import {
   seqLt,
   writeChecksum,
 } from '../wire/index.ts'
+import { Chrono } from './chrono.ts'
 import type { Connection } from './connection.ts'
 import { restartAfterIdle, validateCwnd } from './cwnd-validation.ts'
 import { fillSyn } from './handshake.ts'
@@ -43,8 +44,9 @@ export function fill(c: Connection, sink: SegmentSink, now: number): boolean {
     return sendBare(c, sink, c.sender.sndNxt, now)
   }
   if (maySendQueued(c.state)) {
-    if (c.lossProbeDue) return sendLossProbe(c, sink, now)
-    if (sendData(c, sink, now)) return true
+    if (c.lossProbeDue && sendLossProbe(c, sink, now)) return true
+    if (!c.blocked && sendData(c, sink, now)) return true
+    clock(c, now)
     if (c.blocked) return false
     watchWindow(c, now)
   }
@@ -58,6 +60,17 @@ export function fill(c: Connection, sink: SegmentSink, now: number): boolean {
     c.timers.delack = c.ackPolicy.deadline(now, c.rtt.srtt, c.host.sysctl)
   }
   return false
+}
+
+/** What sending now waits for. */
+function clock(c: Connection, now: number): void {
+  const { sender, chrono } = c
+  let state: Chrono = Chrono.Busy
+  if (sender.queue.length === 0) state = Chrono.Idle
+  else if (sender.notSent > 0) {
+    if (sender.notSent > seqDiff(seqAdd(sender.sndUna, sender.sndWnd), sender.sndNxt)) state = Chrono.RwndLimited
+  } else if (sender.wantsRoom) state = Chrono.SndbufLimited
+  chrono.set(state, now)
 }
 
 /** The largest payload a segment may have now: SACK blocks take their room (linux: tcp_current_mss, tcp_bound_to_half_wnd). */

@@ -216,11 +216,10 @@ export class Siege {
   #fireOfLiars(count: number): void {
     const rng = this.#rng
     for (let i = 0; i < count; i++) {
-      const knows = rng.next() < 0.5
-      const victim = this.#victims[rng.nextInt(this.#victims.length)]
-      const pair = knows || rng.next() < 0.8 ? victim : this.#transfer
-      const atServer = pair.server !== null && rng.next() < 0.6
-      const { endpoint, gone } = atServer ? (pair.server as End) : pair.client
+      const knows = rng.next() < 0.6
+      const pair = knows || rng.next() < 0.7 ? this.#victim() : this.#transfer
+      const atServer = pair.server !== null && (pair.client.gone || (!pair.server.gone && rng.next() < 0.6))
+      const { endpoint, gone } = (atServer ? pair.server : pair.client) as End
       if (endpoint === null) continue
       const { path, connection } = endpoint
       const aim: Aim = {
@@ -235,6 +234,16 @@ export class Siege {
       const target = atServer ? this.#hosts.server : this.#hosts.client
       this.#throw(datagram, path.remoteAddress, path.remotePort, target, path.localPort)
     }
+  }
+
+  /** One that lives, if there is any. */
+  #victim(): Victim {
+    const first = this.#rng.nextInt(this.#victims.length)
+    for (let i = 0; i < this.#victims.length; i++) {
+      const victim = this.#victims[(first + i) % this.#victims.length]
+      if (!victim.client.gone || victim.server?.gone === false) return victim
+    }
+    return this.#victims[first]
   }
 
   #throw(datagram: Buffer, sourceAddress: string, sourcePort: number, target: SimHost, port: number): void {

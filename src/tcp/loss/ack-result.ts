@@ -15,6 +15,8 @@ export class AckResult {
   /** Bytes and segments newly acknowledged in sequence. */
   acked = 0
   ackedSegs = 0
+  /** Segments newly delivered by ACK or SACK. */
+  deliveredSegs = 0
   /** Bytes newly acknowledged by SACK, or inferred from a duplicate ACK. */
   sacked = 0
   /** Bytes newly delivered by either. */
@@ -70,6 +72,7 @@ export class AckResult {
     this.minRtt = minRtt
     this.acked = 0
     this.ackedSegs = 0
+    this.deliveredSegs = 0
     this.sacked = 0
     this.delivered = 0
     this.lost = 0
@@ -94,6 +97,7 @@ export class AckResult {
 
   /** A segment is delivered, by SACK or in sequence, for the first time. `recoveryPoint`: end of what was sent before the episode. */
   onDelivered(segment: SentSegment, bySack: boolean, recoveryPoint: Seq): void {
+    this.deliveredSegs++
     const { xmitTs, end } = segment
     const rtt = this.now - xmitTs
     if ((segment.state & Sent.EverRetrans) === 0) {
