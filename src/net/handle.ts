@@ -62,11 +62,6 @@ interface PendingWrite {
   done: (code: ErrorCode | null) => void
 }
 
-/** Pieces smaller than this are gathered, for a push costs more than copying them. */
-const SMALL_PIECE = 16 * 1024
-/** No more small pieces are added to this many bytes: with them it stays below the 64 KiB that a read of libuv's returns. */
-const GATHER_UNTIL = 48 * 1024
-
 export type Family = 'IPv4' | 'IPv6'
 
 export interface SocketName {
@@ -343,25 +338,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
   }
 
   #nextPiece(): Buffer | null {
-    const leftOver = this.#leftOver.shift()
-    if (leftOver !== undefined) return leftOver
-    const endpoint = this.#endpoint as Endpoint
-    const first = endpoint.read()
-    if (first === null || first.length >= SMALL_PIECE) return first
-    let pieces: Buffer[] | null = null
-    let length = first.length
-    while (length < GATHER_UNTIL) {
-      const next = endpoint.read()
-      if (next === null) break
-      if (next.length >= SMALL_PIECE) {
-        this.#leftOver.push(next)
-        break
-      }
-      if (pieces === null) pieces = [first]
-      pieces.push(next)
-      length += next.length
-    }
-    return pieces === null ? first : Buffer.concat(pieces, length)
+    return this.#leftOver.shift() ?? (this.#endpoint as Endpoint).read()
   }
 
   /** Gives the endpoint what it will take. True: all. */

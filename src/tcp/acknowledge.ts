@@ -1,7 +1,8 @@
-import { Flag, type Segment, seqAdd, seqGt, seqLt } from '../wire/index.ts'
+import { Flag, type Segment, type Seq, seqAdd, seqGt, seqLt } from '../wire/index.ts'
 import type { Connection } from './connection.ts'
 import { applySack, dsackOf } from './loss/sack.ts'
 import { armTimers } from './loss-timers.ts'
+import type { Sender } from './sender.ts'
 import { CaState } from './state.ts'
 import { OFF } from './timers.ts'
 

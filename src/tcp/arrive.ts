@@ -89,8 +89,7 @@ function completesSimultaneousOpen(c: Connection, seg: Segment): boolean {
 /** rfc5961#3.2, rfc9293#3.10.7.4: only a RST at exactly RCV.NXT resets; another within the window is challenged. */
 function onReset(c: Connection, seg: Segment, now: number): void {
   if (seg.seq !== c.receiver.rcvNxt) {
-    if (c.answerInvalid(now)) c.host.mib.TCPChallengeACK++
-    else c.host.mib.TCPACKSkippedChallenge++
+    c.challenge(now)
     return
   }
   switch (c.state) {
@@ -116,10 +115,8 @@ function onUnexpectedSyn(c: Connection, seg: Segment, now: number): void {
     else mib.TCPACKSkippedSynRecv++
     return
   }
-  if (c.answerInvalid(now)) {
-    mib.TCPChallengeACK++
-    mib.TCPSYNChallenge++
-  } else mib.TCPACKSkippedChallenge++
+  mib.TCPSYNChallenge++
+  c.challenge(now)
 }
 
 /** The FIN that we sent is acknowledged. */

@@ -49,10 +49,18 @@ export function startFinWait2(c: Connection, now: number): void {
 
 export function abort(c: Connection, now: number): void {
   if (c.state === State.CLOSE) return
-  // rfc9293#3.10.5: a RST where the peer holds a connection, silence where it does not.
-  const reset = isSynchronized(c.state) || c.state === State.SYN_RECV
+  const reset = needsReset(c)
   finish(c, CloseReason.Aborted, now)
   c.resetDue = reset
+}
+
+/** rfc9293#3.10.5: a RST where the peer still waits for something, silence where both had finished or nothing had begun. */
+function needsReset({ state, sender }: Connection): boolean {
+  if (state === State.CLOSING || state === State.LAST_ACK) {
+    // linux: tcp_disconnect; these states are entered when the FIN is queued, not when it is sent.
+    return sender.hasUnsent
+  }
+  return state === State.SYN_RECV || (isSynchronized(state) && state !== State.TIME_WAIT)
 }
 
 /** The connection is over, for whatever reason; its memory but for unread data is given back. */

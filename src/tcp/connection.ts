@@ -432,6 +432,13 @@ export class Connection {
     return true
   }
 
+  /** rfc5961: asks whether the peer meant it. Nobody off the path can answer. */
+  challenge(now: number): void {
+    const { mib } = this.host
+    if (this.answerInvalid(now)) mib.TCPChallengeACK++
+    else mib.TCPACKSkippedChallenge++
+  }
+
   /** For the tests of every step: what is wrong with the state, or null. */
   check(): string | null {
     const { sender, receiver } = this

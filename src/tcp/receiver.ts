@@ -2,7 +2,9 @@ import { type Seq, seqAdd, seqDiff, seqLeq, seqLt } from '../wire/index.ts'
 import { type Block, Insert, Reassembly } from './reassembly.ts'
 import { ReceiveWindow } from './window.ts'
 
-/** Pieces are handed on as they came from here on; smaller ones are gathered up to this size. */
+/** Pieces are handed on as they came from this size on: copying them would cost more than pushing each through a stream. */
+const SMALL_PIECE = 16_384
+/** Smaller ones are gathered up to this size. */
 const GATHER = 65_536
 /** A piece that holds less than this share of the memory under it is copied, so that it does not keep the rest alive. */
 const MIN_SHARE = 0.25
@@ -137,10 +139,13 @@ export class Receiver {
       return first
     }
     let count = 1
-    let length = first.length
-    while (count < queue.length && length + (queue[count] as Buffer).length <= GATHER) {
-      length += (queue[count] as Buffer).length
-      count++
+    let { length } = first
+    if (length < SMALL_PIECE) {
+      for (; count < queue.length; count++) {
+        const next = (queue[count] as Buffer).length
+        if (next >= SMALL_PIECE || length + next > GATHER) break
+        length += next
+      }
     }
     const taken = queue.splice(0, count)
     this.unread -= length

@@ -64,7 +64,8 @@ export function timeWaitArrives(record: TimeWaitRecord, seg: Segment, rfc1337: b
     if (newer) return TimeWaitVerdict.Reopen
   }
   if ((seg.flags & Flag.FIN) !== 0 && end === record.rcvNxt && !old) return TimeWaitVerdict.Restart
-  return (seg.flags & Flag.ACK) !== 0 || old ? TimeWaitVerdict.Ack : TimeWaitVerdict.Ignore
+  // A SYN that opens nothing is acknowledged too: the ACK is news to whoever sent it, and its RST ends the record.
+  return (seg.flags & (Flag.ACK | Flag.SYN)) !== 0 || old ? TimeWaitVerdict.Ack : TimeWaitVerdict.Ignore
 }
 
 /** Fills `out`, ports left out, with the ACK that a record answers with. */

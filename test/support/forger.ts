@@ -85,6 +85,25 @@ export class Forger {
     return count === 1 ? frames[0] : Buffer.concat(frames)
   }
 
+  /** One byte, `offset` beyond what the connection has. */
+  morsel({ srcPort, dstPort }: Aim, { receiver, sender, timestamps, lastHeard }: Connection, offset: number): Buffer {
+    const out = this.#segment
+    out.reset()
+    out.srcPort = srcPort
+    out.dstPort = dstPort
+    out.flags = Flag.ACK
+    out.seq = seqAdd(receiver.rcvNxt, offset)
+    out.ack = sender.sndUna
+    out.wnd = 1000
+    out.hasTimestamps = true
+    out.tsVal = timestamps.recent
+    out.tsEcr = timestamps.value(lastHeard)
+    const bytes = Buffer.alloc(33)
+    encodeHeader(out, bytes, 0)
+    writeChecksum(bytes, 0, bytes.length)
+    return this.#framed ? this.#frame(bytes) : bytes
+  }
+
   /** A segment, its checksum right (where it is long enough to have one). */
   segment(aim: Aim): Buffer {
     const bytes = this.#seen.length > 0 && this.#chance(0.4) ? this.#mutant(aim) : this.#invention(aim)
@@ -123,6 +142,8 @@ export class Forger {
     out.srcPort = srcPort
     out.dstPort = dstPort
     out.flags = this.#chance(0.1) ? rng.nextInt(512) : FLAGS[rng.nextInt(FLAGS.length)]
+    // The dead tell nothing: mostly what does not end it at once.
+    if (connection !== null && this.#chance(0.9)) out.flags &= ~Flag.RST
     out.seq = connection === null ? this.#anySeq() : this.#seqFor(connection)
     out.ack = connection === null ? this.#anySeq() : this.#ackFor(connection)
     out.wnd = this.#chance(0.2) ? 0 : rng.nextInt(65_536)

@@ -156,8 +156,23 @@ export class Siege {
       this.#victims.splice(i--, 1)
     }
     while (this.#victims.length < VICTIMS) this.#addVictim()
+    if (this.#rng.next() < 0.05) this.#crumble()
     this.world.run(this.world.nowUs + 1_500_000)
     this.#checkInvariants()
+  }
+
+  /** A liar leaves as many holes in a stream as the window has room for. */
+  #crumble(): void {
+    const end = this.#victim().server
+    if (end === null || end.gone || end.endpoint === null) return
+    const { path, connection, remotePort, localPort } = end.endpoint
+    const aim: Aim = { srcPort: remotePort, dstPort: localPort, connection }
+    for (let i = 1; i < connection.receiver.rcvWnd / 2 - 1 && i < 5000; i++) {
+      const datagram = this.#forger.morsel(aim, connection, 2 * i)
+      this.#throw(datagram, path.remoteAddress, path.remotePort, this.#hosts.server, path.localPort)
+      if (i % READ === 0) this.world.run(this.world.nowUs + READ)
+    }
+    this.world.run(this.world.nowUs + READ)
   }
 
   /** All but the transfer comes to its end. */
@@ -225,7 +240,8 @@ export class Siege {
       const aim: Aim = {
         srcPort: endpoint.remotePort,
         dstPort: endpoint.localPort,
-        connection: knows && !gone ? connection : null,
+        // What is left of the dead is worth a shot too.
+        connection: knows && (!gone || rng.next() < 0.2) ? connection : null,
         blind: pair === this.#transfer,
       }
       this.onPath++
@@ -242,6 +258,7 @@ export class Siege {
     for (let i = 0; i < this.#victims.length; i++) {
       const victim = this.#victims[(first + i) % this.#victims.length]
       if (!victim.client.gone || victim.server?.gone === false) return victim
+      if (this.#rng.next() < 0.02) return victim
     }
     return this.#victims[first]
   }
@@ -342,10 +359,10 @@ export class Siege {
     for (const end of [client, server]) {
       if (end === null || end.gone || end.endpoint === null) continue
       const dice = rng.next()
-      if (dice < 0.4) end.endpoint.write(Buffer.alloc(1 + rng.nextInt(20_000), 'v'))
-      else if (dice < 0.45) end.endpoint.end()
-      else if (dice < 0.48) this.#close(end)
-      else if (dice < 0.53) end.reading = !end.reading
+      if (dice < 0.4) end.endpoint.write(Buffer.alloc(1 + rng.nextInt(dice < 0.1 ? 100_000 : 5000), 'v'))
+      else if (dice < 0.45 || (end.peerEnded && dice < 0.9)) end.endpoint.end()
+      else if (dice < 0.93) end.reading = end.reading && dice > 0.53
+      else if (dice < 0.96) this.#close(end)
     }
   }
 
