@@ -17,18 +17,14 @@ export function onAcknowledgement(c: Connection, seg: Segment, now: number): boo
 
   if (seqGt(una, sender.sndNxt)) {
     // It acknowledges what was never sent: say where we stand, drop the segment.
-    if (c.answerInvalid(now)) mib.TCPChallengeACK++
-    else mib.TCPACKSkippedChallenge++
+    c.challenge(now)
     return false
   }
   if (seqLt(una, sender.sndUna)) {
     // rfc5961#5.2: too old to be an ACK that was held up on its way.
-    if (seqLt(una, seqAdd(sender.sndUna, -Math.max(sender.maxWindow, 65_535)))) {
-      if (c.answerInvalid(now)) mib.TCPChallengeACK++
-      else mib.TCPACKSkippedChallenge++
-      return false
-    }
-    return true
+    if (!seqLt(una, oldestAck(sender))) return true
+    c.challenge(now)
+    return false
   }
 
   c.timestamps.update(seg, now)
@@ -69,6 +65,11 @@ export function onAcknowledgement(c: Connection, seg: Segment, now: number): boo
 
   armTimers(c, now)
   return true
+}
+
+/** rfc5961#5.2: SND.UNA − MAX.SND.WND. linux: and nothing from before the first byte, for we never sent that. */
+function oldestAck({ sndUna, iss, bytesAcked, maxWindow }: Sender): Seq {
+  return bytesAcked < maxWindow ? seqAdd(iss, 1) : seqAdd(sndUna, -maxWindow)
 }
 
 /** linux: tcp_ack_update_rtt */

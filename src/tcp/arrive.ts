@@ -60,7 +60,7 @@ function isAcceptable(c: Connection, seg: Segment, now: number): boolean {
   // linux: tcp_sequence; a segment is let in if any part of it, or its edge, touches [RCV.NXT at the last ACK, right edge].
   const end = seqAdd(seg.seq, seg.len)
   if (seqLt(end, receiver.rcvWup) || seqGt(seg.seq, receiver.window.rcvAcc)) {
-    if (rst) return false
+    if (rst || isOutgrown(c, seg)) return false
     if ((flags & Flag.SYN) !== 0) onUnexpectedSyn(c, seg, now)
     else if (seg.payloadLength > 0) {
       c.ackPolicy.now = true
@@ -74,9 +74,19 @@ function isAcceptable(c: Connection, seg: Segment, now: number): boolean {
   }
 
   if ((flags & Flag.SYN) !== 0 && !completesSimultaneousOpen(c, seg)) {
-    onUnexpectedSyn(c, seg, now)
+    if (!isOutgrown(c, seg)) onUnexpectedSyn(c, seg, now)
     return false
   }
+  return true
+}
+
+/**
+ * ours: before the handshake is done the sender may be anybody, and his address somebody else's. The answer would carry timestamps, as all that
+ * the peer itself sends does: what comes without draws none, or it would be the longer of the two.
+ */
+function isOutgrown(c: Connection, seg: Segment): boolean {
+  if (c.state !== State.SYN_RECV || !c.timestamps.on || seg.hasTimestamps) return false
+  c.host.mib.TCPACKSkippedSynRecv++
   return true
 }
 
@@ -89,7 +99,7 @@ function completesSimultaneousOpen(c: Connection, seg: Segment): boolean {
 /** rfc5961#3.2, rfc9293#3.10.7.4: only a RST at exactly RCV.NXT resets; another within the window is challenged. */
 function onReset(c: Connection, seg: Segment, now: number): void {
   if (seg.seq !== c.receiver.rcvNxt) {
-    c.challenge(now)
+    if (!isOutgrown(c, seg)) c.challenge(now)
     return
   }
   switch (c.state) {

@@ -514,18 +514,6 @@ describe('the event loop is held', () => {
 })
 
 describe('pieces', () => {
-  it('small ones that wait are given out as one', async () => {
-    const { net } = fakeNet({ pieceSize: 1000 })
-    const { client, peer } = await pair(net)
-    const sizes: number[] = []
-    peer.on('data', (chunk: Buffer) => sizes.push(chunk.length))
-    client.end(Buffer.alloc(60_000))
-    await once(peer, 'end')
-    expect(sizes).toEqual([48_000 + 1000, 11_000].map((size) => expect.closeTo(size, -4)))
-    expect(sizes[0] + sizes[1]).toBe(60_000)
-    expect(peer.bytesRead).toBe(60_000)
-  })
-
   it('what comes with the connection waits for its listeners', async () => {
     const { net } = fakeNet()
     const { server, port } = await listening(net)
