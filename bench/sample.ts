@@ -1,7 +1,6 @@
 // Takes one sample: two processes, one serves, one drives; none is left when it is done.
 
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Measurement, Sample, Settings } from './measurements/index.ts'
 import type { Answer, Order, Task } from './peer.ts'
@@ -39,12 +38,15 @@ class Peer {
 
   constructor() {
     this.#child = fork(PEER, [], { execArgv: [...process.execArgv, '--expose-gc'] })
-    this.#gone = once(this.#child, 'exit')
+    // What goes wrong with it shows in its end.
+    this.#child.on('error', () => {})
+    this.#gone = new Promise((resolve) => this.#child.once('exit', resolve))
   }
 
   ask<Key extends 'address' | 'sample'>(order: Order): Promise<Reply<Key>> {
     return new Promise((resolve, reject) => {
       const gone = (): void => reject(new Error('the process ended, or was ended after two minutes'))
+      if (!this.#child.connected) return gone()
       this.#child.once('exit', gone)
       this.#child.once('message', (answer: Answer) => {
         this.#child.off('exit', gone)

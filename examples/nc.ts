@@ -137,12 +137,19 @@ function connected(socket: Socket): Promise<string | null> {
 function relay(socket: Socket): Promise<void> {
   const { stdin, stdout } = process
   let peerEnded = false
+  let finishing = false
   let timer: NodeJS.Timeout | undefined
   const finish = (): void => {
-    // What was written is still delivered; then the connection is closed.
     stdin.off('data', send).off('end', sentAll).pause()
     clearTimeout(timer)
-    socket.destroySoon()
+    // What was written is still delivered. Then this process ends, and its TCP with it: a peer that is about to end too gets a
+    // moment for it, or nobody would be left to acknowledge its last segment.
+    finishing = true
+    if (peerEnded) socket.destroySoon()
+    else {
+      socket.off('data', received).setTimeout(0).end().resume()
+      timer = setTimeout(() => socket.destroy(), 1000)
+    }
   }
   const finishIn = (ms: number): void => {
     clearTimeout(timer)
@@ -182,7 +189,7 @@ function relay(socket: Socket): Promise<void> {
     socket.on('data', received).on('drain', drained)
     socket.on('end', () => {
       peerEnded = true
-      if (stdinEnded || stdin.isTTY) finish()
+      if (finishing || stdinEnded || stdin.isTTY) finish()
       else if (!stdin.isPaused()) finishWhenIdle()
     })
     if (timeoutMs > 0 && !listens) socket.setTimeout(timeoutMs, finish)

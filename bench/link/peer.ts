@@ -4,9 +4,11 @@ import { execFile, execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import net, { type AddressInfo } from 'node:net'
+import os from 'node:os'
 import { promisify } from 'node:util'
 import type { Net, Socket } from '../../src/index.ts'
 import { RECEIVER } from './emulator.ts'
+import { warmUp } from './warm-up.ts'
 
 export type Side = 'kernel' | 'sluice'
 
@@ -30,9 +32,9 @@ export interface Received {
   bytes: number
   /** Bytes in each second. */
   perSecond: number[]
-  /** Datagrams that found no room in the receiver's UDP buffer; 0 for the kernel. */
+  /** Datagrams that found no room in the receiver's UDP buffer. */
   udpDrops: number
-  /** Granted UDP receive buffer. */
+  /** Granted UDP receive buffer; 0 for the kernel, which needs none. */
   udpBuffer: number
 }
 
@@ -46,10 +48,21 @@ export interface Sent {
 
 export type Answer = { port: number } | { received: Received } | { sent: Sent } | { error: string }
 
+/** The kernel's TCP runs in interrupts, before every process. Ours is not to be measured by what else the machine is busy with. */
+const PRIORITY = -15
+/** ms */
+const WARM_UP = 1000
+
 if (process.send === undefined) throw new Error('bench/link/peer.ts is started by npm run bench:link')
 const answer = (message: Answer): void => void process.send?.(message)
 const failed = (error: unknown): void =>
   answer({ error: error instanceof Error ? (error.stack ?? error.message) : `${error}` })
+
+try {
+  os.setPriority(PRIORITY)
+} catch {
+  // Not allowed in this container: then it is measured as it is.
+}
 
 let stopTrace: (() => void) | null = null
 // Nobody is left to measure for: whatever is under way ends here.
@@ -73,25 +86,31 @@ async function open({ side, algorithm, trace }: Task): Promise<Net> {
   if (side === 'kernel') {
     // The file is this namespace's own.
     writeFileSync('/proc/sys/net/ipv4/tcp_congestion_control', algorithm)
-    return net as unknown as Net
+    const kernel = net as unknown as Net
+    await warmUp(kernel, WARM_UP)
+    return kernel
   }
   const { Stack } = await import('../../src/index.ts')
-  const stack = new Stack({
-    sysctl: {
-      tcp_congestion_control: algorithm,
-      tcp_rmem: numbers(sysctl('ipv4/tcp_rmem')),
-      tcp_wmem: numbers(sysctl('ipv4/tcp_wmem')),
-    },
-  })
+  const parameters = {
+    tcp_congestion_control: algorithm,
+    tcp_rmem: numbers(sysctl('ipv4/tcp_rmem')),
+    tcp_wmem: numbers(sysctl('ipv4/tcp_wmem')),
+  }
+  // Segments as they will be on the link, not as loopback takes them.
+  const first = new Stack({ sysctl: parameters, mtu: 1500 })
+  await warmUp(first.net, WARM_UP)
+  await first.close({ abort: true })
+  const stack = new Stack({ sysctl: parameters })
   if (trace !== null) stopTrace = (await import('./trace.ts')).traceTo(stack, trace)
   return stack.net
 }
 
 async function receive(task: Task): Promise<void> {
-  const { side, seconds } = task
+  const { seconds } = task
   const { createServer } = await open(task)
   const server = createServer((socket) => {
     const received: Received = { bytes: 0, perSecond: [], udpDrops: 0, udpBuffer: 0 }
+    const dropsBefore = udpState().udpDrops
     socket.on('error', () => {})
     socket.on('data', (chunk) => {
       received.bytes += chunk.length
@@ -102,7 +121,8 @@ async function receive(task: Task): Promise<void> {
       before = received.bytes
       if (received.perSecond.length < seconds) return
       clearInterval(timer)
-      if (side === 'sluice') Object.assign(received, udpState())
+      Object.assign(received, udpState())
+      received.udpDrops -= dropsBefore
       answer({ received })
     }, 1000)
   })

@@ -118,6 +118,8 @@ export class Origin {
     this.#child = child
     this.sluicePort = ports.sluicePort
     this.netPort = ports.netPort
+    // What goes wrong with it shows in its end.
+    child.on('error', () => {})
     child.on('message', (message: OriginMessage) => {
       if (message.kind === 'state') this.onState(message.state)
     })
@@ -132,8 +134,9 @@ export class Origin {
 
   /** Asks for the counters. */
   async counts(): Promise<{ counts: SegmentCounts; state: SenderState | null }> {
-    this.#child.send('counts')
-    return awaitMessage(this.#child, 'counts')
+    const answer = awaitMessage(this.#child, 'counts')
+    if (this.#child.connected) this.#child.send('counts')
+    return answer
   }
 
   async stop(): Promise<void> {
@@ -150,11 +153,12 @@ function awaitMessage<Kind extends OriginMessage['kind']>(
 ): Promise<Extract<OriginMessage, { kind: Kind }>> {
   return new Promise((resolve, reject) => {
     const failed = (): void => reject(new Error('the serving process ended'))
+    if (!child.connected) return failed()
     const heard = (message: OriginMessage): void => {
       if (message.kind !== kind) return
-      child.off('message', heard).off('exit', failed)
+      child.off('message', heard).off('exit', failed).off('error', failed)
       resolve(message as Extract<OriginMessage, { kind: Kind }>)
     }
-    child.on('message', heard).on('exit', failed)
+    child.on('message', heard).on('exit', failed).on('error', failed)
   })
 }

@@ -1,6 +1,6 @@
 /**
  * What an acknowledgement tells a controller. One record per connection, filled anew for each call: copy what you keep.
- * Sizes are bytes, times microseconds, rates bytes a second.
+ * Sizes are bytes, times microseconds since the stack began, rates bytes a second.
  */
 export interface RateSample {
   now: number
@@ -10,18 +10,19 @@ export interface RateSample {
   sacked: number
   /** Newly marked lost. */
   lost: number
-  /** Newly delivered in either way. */
+  /** Newly delivered in either way: what was selectively acknowledged before does not count again when SND.UNA passes it. */
   delivered: number
   inFlightBefore: number
   inFlight: number
   /** Round-trip time of this acknowledgement, −1 where it gave none. */
   rtt: number
+  /** The smallest seen; `Infinity` before the first. */
   minRtt: number
   /** 0 before the first sample. */
   srtt: number
   /** All bytes delivered so far on this connection (C.delivered). */
   totalDelivered: number
-  /** `totalDelivered` when the segment now acknowledged was sent. */
+  /** `totalDelivered` when the segment now acknowledged was sent. Valid if `interval` is. */
   priorDelivered: number
   /** The span over which `rate` was measured; 0 when there is no valid sample. */
   interval: number
@@ -36,7 +37,45 @@ export interface RateSample {
   /** A reduction is under way (CWR or Recovery): the window is not to grow. */
   inRecovery: boolean
   mss: number
+  /** In flight, itself included, when the segment now acknowledged was sent (RS.tx_in_flight); 0 unknown. */
+  txInFlight?: number
+  /** Lost since the segment now acknowledged was sent (RS.lost). */
+  lostSinceSent?: number
+  /** All bytes marked lost so far, by timeouts too (C.lost). */
+  totalLost?: number
+  /** Newly reported as marked with Congestion Experienced. */
+  ecnMarked?: number
+  /** When the pacer lets the next segment out; not later than `now` where nothing is held back. */
+  nextSendAt?: number
 }
+
+/** A sample of which nothing is known yet. */
+export const newRateSample = (): Required<RateSample> => ({
+  now: 0,
+  acked: 0,
+  sacked: 0,
+  lost: 0,
+  delivered: 0,
+  inFlightBefore: 0,
+  inFlight: 0,
+  rtt: -1,
+  minRtt: Number.POSITIVE_INFINITY,
+  srtt: 0,
+  totalDelivered: 0,
+  priorDelivered: 0,
+  interval: 0,
+  rate: -1,
+  appLimited: false,
+  cwndLimited: false,
+  roundStart: false,
+  inRecovery: false,
+  mss: 0,
+  txInFlight: 0,
+  lostSinceSent: 0,
+  totalLost: 0,
+  ecnMarked: 0,
+  nextSendAt: 0,
+})
 
 /** Which evidence showed that a reduction had been needless. */
 export const UndoKind = { Eifel: 1, DSack: 2, FRto: 3 } as const
@@ -45,8 +84,9 @@ export type UndoKind = (typeof UndoKind)[keyof typeof UndoKind]
 /**
  * Decides how much may be in flight, and how fast it leaves. Loss recovery decides *what* is sent and never asks.
  *
- * The sender reads `cwnd`, `ssthresh`, `pacingBps` and `ownsRecovery` after each call; all calls but `onAck` are optional. A
- * controller imports nothing of a connection, starts no timer and reads no clock, so that a test builds one and nothing else.
+ * The sender reads `cwnd`, `ssthresh`, `pacingBps` and `ownsRecovery` after each call; all calls but `onAck` are optional. It writes
+ * `cwnd` too: in a reduction (unless `ownsRecovery`), when it undoes one, and after idling. A controller imports nothing of a
+ * connection, starts no timer and reads no clock, so that a test builds one and nothing else.
  */
 export interface CongestionController {
   readonly name: string
@@ -56,10 +96,11 @@ export interface CongestionController {
   ssthresh: number
   /** Bytes a second; 0 derives the pace from `cwnd` and the smoothed RTT (`tcp_pacing_ss_ratio`, `tcp_pacing_ca_ratio`). */
   pacingBps: number
-  /** The controller sets `cwnd` in Recovery and Loss itself, as BBR does; proportional rate reduction stays out. */
+  /** The controller sets `cwnd` in Recovery and Loss itself, as BBR does; proportional rate reduction and undo stay out. */
   readonly ownsRecovery: boolean
 
-  onSent?(now: number, bytes: number, inFlight: number): void
+  /** `bytes` left; `inFlight` counts them. `appLimited`: samples are, for the application has left gaps. */
+  onSent?(now: number, bytes: number, inFlight: number, appLimited?: boolean): void
   onAck(sample: RateSample): void
   /** A loss episode begins. Sets `ssthresh`; called once an episode. */
   onEnterRecovery?(sample: RateSample): void
@@ -67,13 +108,22 @@ export interface CongestionController {
   onLost?(sample: RateSample): void
   /** All that was outstanding when the episode began is acknowledged. */
   onExitRecovery?(now: number): void
-  /** The retransmission timer expired; `repeated` when it had already for the same data (rfc5681#3.1). */
+  /**
+   * The retransmission timer expired. Sets `ssthresh` and `cwnd`.
+   *
+   * @param inFlight before everything outstanding was marked lost
+   * @param repeated it had expired already for the same data (rfc5681#3.1)
+   */
   onTimeout?(now: number, inFlight: number, repeated: boolean): void
   /** The last reduction was needless: the sender has restored `cwnd` and `ssthresh`; restore the rest. */
   onUndo?(kind: UndoKind): void
-  /** `bytes` were reported as marked with Congestion Experienced. */
+  /**
+   * The peer reported Congestion Experienced, and no reduction was made for this window of data yet (rfc3168#6.1.2): sets `ssthresh`, as
+   * `onEnterRecovery` does, which is called instead where this is missing. `bytes` is what was reported now; `RateSample.ecnMarked`
+   * tells of each mark.
+   */
   onEcn?(now: number, bytes: number): void
-  /** Sending resumes after `idleUs` of silence. */
+  /** Sending resumes after `idleUs` of silence, more than a retransmission timeout. */
   onIdleRestart?(now: number, idleUs: number): void
   /** The segment size changed. */
   onMss?(mss: number): void
@@ -85,11 +135,15 @@ export interface CongestionController {
 export interface ControllerEnvironment {
   mss: number
   now: number
-  /** Initial window, bytes (`tcp_init_cwnd`). */
+  /** Window to begin with, bytes: `tcp_init_cwnd`, or that of the controller it takes over from. */
   initialWindow: number
   /** Uniform in [0, 1). */
   random: () => number
+  /** Settings of this controller; each names its own and refuses bad values by throwing a `TypeError`. */
   options: Readonly<Record<string, unknown>>
+  /** Smoothed and smallest round-trip time where already known: of the handshake, or of a connection that runs. */
+  srtt?: number
+  minRtt?: number
 }
 
 export type ControllerFactory = (environment: ControllerEnvironment) => CongestionController

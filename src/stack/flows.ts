@@ -3,7 +3,7 @@ import type { Path, PathUser } from '../tunnel/index.ts'
 import { Flag, hasChecksum, ParseResult, parseSegment, type Segment, verifyChecksum } from '../wire/index.ts'
 import { Endpoint } from './endpoint.ts'
 import type { Mib } from './mib.ts'
-import type { TimeWaitEntry } from './time-wait.ts'
+import { portPair, type Tuple, tupleHash } from './tuples.ts'
 
 /** What a path's connections need from their stack. */
 export interface FlowsHost {
@@ -16,60 +16,93 @@ export interface FlowsHost {
   flowsEnded(flows: PathFlows): void
   /** Something changed about this endpoint. */
   ready(endpoint: Endpoint): void
-  /** A segment for a record in TIME_WAIT. True: it belongs to a new incarnation, go on. */
-  timeWaitArrives(flows: PathFlows, entry: TimeWaitEntry, segment: Segment, nowUs: number): boolean
-  /** A record is given up before its time. */
-  timeWaitReclaim(entry: TimeWaitEntry): void
-  /** A segment that nobody on this path waits for. */
-  strangerArrives(flows: PathFlows, segment: Segment, nowUs: number): void
+  /** Sockets are scarce: the TIME_WAIT records that hold this path open are given up. */
+  timeWaitReclaim(flows: PathFlows): void
+  /** A segment of no connection of this path. `summed`: it had a checksum, a right one. */
+  strangerArrives(flows: PathFlows, segment: Segment, summed: boolean, nowUs: number): void
+  /** Of what all tuples of a path have in common. */
+  pathHash(path: Path): number
 }
 
 /** rfc9293#3.3.1: within a path, the two ports tell connections apart. */
-export const flowKey = (localPort: number, remotePort: number): number => localPort * 65_536 + remotePort
+export const flowKey: (localPort: number, remotePort: number) => number = portPair
 
-/** The connections and TIME_WAIT records of one path: the last step of demultiplexing. */
+/** The connections of one path: the last step of demultiplexing. */
 export class PathFlows implements PathUser {
   readonly path: Path
+  readonly udpPorts: number
+  /** TIME_WAIT records that hold the path open. */
+  waiting = 0
   readonly #host: FlowsHost
-  readonly #flows = new Map<number, Endpoint | TimeWaitEntry>()
+  readonly #flows = new Map<number, Endpoint>()
   /** The flow that was heard last is the likeliest to be heard next. */
   #lastKey = -1
-  #last: Endpoint | TimeWaitEntry | undefined
-  #endpoints = 0
+  #last: Endpoint | undefined
+  /** Connections, TIME_WAIT records and handshakes that need the path. */
+  #members = 0
+  #hash = 0
+  #hashed = false
 
   constructor(host: FlowsHost, path: Path) {
     this.#host = host
     this.path = path
+    this.udpPorts = portPair(path.localPort, path.remotePort)
   }
 
-  get(key: number): Endpoint | TimeWaitEntry | undefined {
+  get(key: number): Endpoint | undefined {
     return this.#flows.get(key)
   }
 
-  set(key: number, flow: Endpoint | TimeWaitEntry): void {
-    const before = this.#flows.get(key)
-    this.#flows.set(key, flow)
-    if (before === undefined) this.path.retain()
-    if (this.#flows.size === 1) this.#host.flowsBegan(this)
-    this.#count(before, -1)
-    this.#count(flow, 1)
+  set(key: number, endpoint: Endpoint): void {
+    this.#flows.set(key, endpoint)
     this.#lastKey = -1
     this.#last = undefined
+    this.#usersChanged(1)
+    this.retain()
   }
 
   delete(key: number): void {
-    const before = this.#flows.get(key)
-    if (before === undefined) return
-    this.#flows.delete(key)
-    this.#count(before, -1)
+    if (!this.#flows.delete(key)) return
     this.#lastKey = -1
     this.#last = undefined
-    if (this.#flows.size === 0) this.#host.flowsEnded(this)
+    this.#usersChanged(-1)
+    this.release()
+  }
+
+  /** So many TIME_WAIT records more, or fewer, hold the path open. */
+  waits(by: 1 | -1): void {
+    this.waiting += by
+    if (by > 0) this.retain()
+    else this.release()
+  }
+
+  /** Somebody needs the path. */
+  retain(): void {
+    this.path.retain()
+    if (++this.#members === 1) this.#host.flowsBegan(this)
+  }
+
+  release(): void {
+    if (--this.#members === 0) this.#host.flowsEnded(this)
     this.path.release()
   }
 
-  *endpoints(): Generator<Endpoint> {
-    for (const flow of this.#flows.values()) if (flow instanceof Endpoint) yield flow
+  /** Hash of a connection's tuple. */
+  hashOf(tcpPorts: number): number {
+    if (!this.#hashed) {
+      this.#hash = this.#host.pathHash(this.path)
+      this.#hashed = true
+    }
+    return tupleHash(this.#hash, tcpPorts)
+  }
+
+  tuple(tcpPorts: number): Tuple {
+    const { localAddress, remoteAddress } = this.path
+    return { localAddress, remoteAddress, udpPorts: this.udpPorts, tcpPorts }
+  }
+
+  endpoints(): MapIterator<Endpoint> {
+    return this.#flows.values()
   }
 
   segmentArrives(buffer: Buffer, start: number, end: number, nowUs: number): void {
@@ -81,38 +114,36 @@ export class PathFlows implements PathUser {
     }
     const key = flowKey(segment.dstPort, segment.srcPort)
     let flow = this.#last
-    if (key !== this.#lastKey) {
+    if (key !== this.#lastKey || flow === undefined) {
       flow = this.#flows.get(key)
       if (flow !== undefined) {
         this.#lastKey = key
         this.#last = flow
       }
     }
-    if (!this.#isIntact(segment, flow, buffer, start, end)) {
+    const summed = hasChecksum(buffer, start)
+    if (summed ? !verifyChecksum(buffer, start, end) : !this.#mayLackChecksum(segment, flow)) {
       mib.InCsumErrors++
       mib.InErrs++
       return
     }
-    if (flow instanceof Endpoint) {
-      flow.connection.segmentArrives(segment, nowUs)
-      this.#host.ready(flow)
+    if (flow === undefined) {
+      this.#host.strangerArrives(this, segment, summed, nowUs)
       return
     }
-    if (flow !== undefined && !this.#host.timeWaitArrives(this, flow, segment, nowUs)) return
-    this.#host.strangerArrives(this, segment, nowUs)
+    flow.connection.segmentArrives(segment, nowUs)
+    this.#host.ready(flow)
   }
 
   refused(nowUs: number): void {
     for (const flow of this.#flows.values()) {
-      if (!(flow instanceof Endpoint)) continue
       flow.connection.pathRefused(nowUs)
       this.#host.ready(flow)
     }
   }
 
-  /** Sockets are scarce: TIME_WAIT records let go of theirs. */
   reclaim(): void {
-    for (const flow of [...this.#flows.values()]) if (!(flow instanceof Endpoint)) this.#host.timeWaitReclaim(flow)
+    this.#host.timeWaitReclaim(this)
   }
 
   unreachable(code: string, nowUs: number): void {
@@ -134,26 +165,16 @@ export class PathFlows implements PathUser {
     }
   }
 
-  /** rfc9293#3.1 MUST-3, and the cases in which the UDP checksum stands for it. */
-  #isIntact(
-    segment: Segment,
-    flow: Endpoint | TimeWaitEntry | undefined,
-    buffer: Buffer,
-    start: number,
-    end: number,
-  ): boolean {
-    if (hasChecksum(buffer, start)) return verifyChecksum(buffer, start, end)
+  /** rfc9293#3.1 MUST-3, and the cases in which the UDP checksum stands for it. What is kept without a path is asked later. */
+  #mayLackChecksum(segment: Segment, flow: Endpoint | undefined): boolean {
     if (this.#host.bare) return true
     // A SYN always carries one: nothing is agreed yet.
     if ((segment.flags & Flag.SYN) !== 0) return false
-    if (flow === undefined) return true
-    return flow instanceof Endpoint ? flow.connection.checksumOffload : flow.checksumOffload
+    return flow === undefined || flow.connection.checksumOffload
   }
 
-  #count(flow: Endpoint | TimeWaitEntry | undefined, by: 1 | -1): void {
-    if (!(flow instanceof Endpoint)) return
-    this.#endpoints += by
-    this.path.active = this.#endpoints > 0
+  #usersChanged(by: 1 | -1): void {
+    this.path.active = this.#flows.size > 0
     this.path.receiveBudget.users += by
   }
 }

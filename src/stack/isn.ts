@@ -2,8 +2,15 @@ import { type Seq, toSeq } from '../wire/index.ts'
 import type { Random } from './random.ts'
 import { Purpose, TupleHash } from './tuple-hash.ts'
 
-/** The numbers that a connection begins with, such that nobody off its path can guess them. */
-export class SequenceNumbers {
+/** The numbers that a connection begins with. */
+export interface StartingNumbers {
+  isn(localAddress: string, localPort: number, remoteAddress: string, remotePort: number, nowUs: number): Seq
+  /** What is added to the timestamp clock. */
+  timestampOffset(localAddress: string, localPort: number, remoteAddress: string, remotePort: number): Seq
+}
+
+/** Numbers such that nobody off a connection's path can guess them. */
+export class SequenceNumbers implements StartingNumbers {
   readonly #hash: TupleHash
 
   /** The secret is made anew with each stack. */

@@ -2,6 +2,7 @@ import type dgram from 'node:dgram'
 import type os from 'node:os'
 import type { ImpairSpec } from '../impair/index.ts'
 import type { Clock } from './clock.ts'
+import type { StartingNumbers } from './isn.ts'
 import type { Random } from './random.ts'
 
 /** How a stack is set up. Everything may be left out. */
@@ -27,6 +28,8 @@ export interface StackOptions {
   clock?: Clock
   /** Chance, instead of the system's: for simulations. */
   random?: Random
+  /** Instead of a keyed hash of addresses and ports: for simulations of how sequence numbers wrap. */
+  numbers?: StartingNumbers
   /** Instead of `node:dgram`: a simulated network. */
   dgram?: typeof dgram
   /** Instead of `os.networkInterfaces`. */

@@ -10,7 +10,7 @@ import { type Clock, LoopClock } from './clock.ts'
 import { Endpoint, type EndpointHost, type EndpointOwner } from './endpoint.ts'
 import { closeAtExit, nothingToClose } from './exit.ts'
 import { type FlowsHost, flowKey, PathFlows } from './flows.ts'
-import { SequenceNumbers } from './isn.ts'
+import { SequenceNumbers, type StartingNumbers } from './isn.ts'
 import { descriptorLimit, tcpMemDefault } from './limits.ts'
 import { Listener, type ListenerHost, type ListenerOwner, type ListenOptions } from './listener.ts'
 import { Memory } from './memory.ts'
@@ -48,7 +48,7 @@ export class Stack extends EventEmitter<StackEvents> {
   readonly #isReal: boolean
   readonly #clock: Clock
   readonly #random: Random
-  readonly #numbers: SequenceNumbers
+  readonly #numbers: StartingNumbers
   readonly #ephemeral: EphemeralPorts
   readonly #tunnel: UdpTunnel
   readonly #wheel: Wheel<WheelItem>
@@ -85,7 +85,7 @@ export class Stack extends EventEmitter<StackEvents> {
     this.#clock = options.clock ?? new LoopClock()
     this.#random = options.random ?? new CryptoRandom()
     this.seed = options.seed ?? Math.floor(this.#random.public() * 0x1_0000_0000)
-    this.#numbers = new SequenceNumbers(this.#random)
+    this.#numbers = options.numbers ?? new SequenceNumbers(this.#random)
     this.#ephemeral = new EphemeralPorts(this.#random)
     this.#wheel = new Wheel<WheelItem>(this.#clock.nowUs())
     this.#tcpHost = this.#makeTcpHost()
@@ -301,7 +301,7 @@ export class Stack extends EventEmitter<StackEvents> {
       iss: this.#numbers.isn(localAddress, localPort, remoteAddress, remotePort, now),
       tsOffset: this.#numbers.timestampOffset(localAddress, localPort, remoteAddress, remotePort),
       maxSegment: path.maxSegment,
-      receiveLimit: path.receiveBudget.windowLimit(path.maxSegment - 32),
+      receiveLimit: () => path.receiveBudget.windowLimit(path.maxSegment - 32),
       checksumOffload: (this.#options.checksum ?? 'offload') === 'offload',
       noDelay: settings.noDelay,
       congestionControl: settings.congestionControl,

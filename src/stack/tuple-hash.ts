@@ -1,7 +1,14 @@
 import { SipHash } from './siphash.ts'
 
 /** What a hash is for: the same addresses and ports give unrelated results for different purposes. */
-export const Purpose = { InitialSequence: 1, TimestampOffset: 2, EphemeralPort: 3 } as const
+export const Purpose = {
+  InitialSequence: 1,
+  TimestampOffset: 2,
+  EphemeralPort: 3,
+  Tuple: 4,
+  SynCookie: 5,
+  FastOpenCookie: 6,
+} as const
 export type Purpose = (typeof Purpose)[keyof typeof Purpose]
 
 /** Longer than any address with a zone; what is beyond is not hashed, which only a made-up address can notice. */

@@ -94,7 +94,8 @@ function updateRtt(c: Connection, seg: Segment, now: number): void {
 /** The ACK answers a probe: the window may have opened (linux: tcp_ack_probe). */
 function onWindowProbed(c: Connection): void {
   const { sender, persist, timers } = c
-  if (sender.sndWnd === 0 && sender.hasUnsent) return
+  // As long as the window is too small the timer runs on: the peer's own traffic must not put it off.
+  if (sender.hasUnsent && sender.sndWnd < Math.max(1, Math.min(sender.notSent, sender.mss))) return
   persist.backoff = 0
   timers.persist = OFF
 }

@@ -22,6 +22,9 @@ import { Timestamps } from './timestamps.ts'
 import { fill } from './transmit.ts'
 import { windowShift } from './window.ts'
 
+/** linux: TCP_INIT_CWND, of a peer whose `tcp_init_cwnd` is not known. */
+const INITIAL_SEGMENTS = 10
+
 /** What a connection is made with. */
 export interface ConnectionOptions {
   /** Tells the connections of a stack apart in traces. */
@@ -36,7 +39,7 @@ export interface ConnectionOptions {
   /** Bytes of the largest segment, header included, that the path takes. */
   maxSegment: number
   /** Largest window that the path's UDP socket can back; see `ReceiveBudget`. */
-  receiveLimit: number
+  receiveLimit: () => number
   /** Offer to leave segments to the UDP checksum. */
   checksumOffload: boolean
   noDelay?: boolean
@@ -372,6 +375,7 @@ export class Connection {
     this.cc = this.#makeController(lostSyn ? mss : this.initialWindow, now)
     this.cc.ssthresh = Math.min(this.cc.ssthresh, this.startSsthresh)
     this.growSendBuffer()
+    this.receiver.window.measureAgainst(INITIAL_SEGMENTS * this.advertisedMss, now)
   }
 
   #makeController(initialWindow: number, now: number): CongestionController {

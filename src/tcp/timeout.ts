@@ -88,6 +88,8 @@ function retransmissionTimeout(c: Connection, now: number): void {
   const [stateBefore, cwndBefore] = [recovery.caState, cc.cwnd]
   recovery.onTimeout(now, c.recoveryInput())
   recovery.retransmits++
+  // linux: retrans_stamp; the attempt counts, for a path may take nothing.
+  if (c.retransStamp < 0) c.retransStamp = now
   timers.probe = OFF
   timers.reo = OFF
   traceRecovery(c, now, stateBefore, cwndBefore, 'timeout')
@@ -127,11 +129,18 @@ function probeTimeout(c: Connection, now: number): void {
 
 /** rfc9293#3.8.3 MUST-20: R2, as the time that `tcp_retries2` doublings from the smallest RTO take (linux: retransmits_timed_out). */
 function retriesSpent(c: Connection, now: number): boolean {
-  if (c.retransStamp < 0) return false
+  // Timeouts count, not the time since a fast retransmission or a probe.
+  if (c.recovery.retransmits === 0 || c.retransStamp < 0) return false
   const { sysctl } = c.host
-  if (c.userTimeoutMs > 0) return now - c.retransStamp >= c.userTimeoutMs * 1000
+  const elapsed = now - c.retransStamp
+  if (c.userTimeoutMs > 0) return elapsed >= c.userTimeoutMs * 1000
+  const rtoMax = sysctl.tcp_rto_max_ms * 1000
+  if (c.sender.sndWnd === 0 && !c.orphan) {
+    // rfc9293#3.8.6 SHLD-17, linux: tcp_rtx_probe0_timed_out; the peer took its window back, and lives as long as it answers.
+    return elapsed > 2 * rtoMax && now - c.lastAckTs > 2 * rtoMax
+  }
   const retries = c.orphan ? sysctl.tcp_orphan_retries || 8 : sysctl.tcp_retries2
-  return now - c.retransStamp >= retriesTimeUs(retries, sysctl.tcp_rto_max_ms * 1000)
+  return elapsed >= retriesTimeUs(retries, rtoMax)
 }
 
 /** linux: tcp_model_timeout. */
@@ -152,7 +161,11 @@ function persistTimeout(c: Connection, now: number): void {
   }
   const { sysctl, mib } = host
   const most = c.orphan ? sysctl.tcp_orphan_retries || 8 : sysctl.tcp_retries2
-  if (persist.probesOut >= most) {
+  const rtoMax = sysctl.tcp_rto_max_ms * 1000
+  const interval = persist.interval(c.rtt.rtoBase(rtoMax), rtoMax)
+  // linux: tcp_probe_timer; an orphan is not probed for ever, or a peer with a closed window could make us keep as many as it likes.
+  const outlived = c.orphan && interval === rtoMax && persist.backoff >= most
+  if (outlived || persist.probesOut >= most) {
     mib.TCPAbortOnTimeout++
     finish(c, CloseReason.TimedOut, now)
     return
@@ -163,7 +176,6 @@ function persistTimeout(c: Connection, now: number): void {
   // rfc9293#3.8.6.2.1: a window too small to be worth it is used now all the same.
   if (sender.sndWnd > 0) c.overrideDue = true
   else c.probeDue = true
-  const rtoMax = sysctl.tcp_rto_max_ms * 1000
   timers.persist = now + persist.interval(c.rtt.rtoBase(rtoMax), rtoMax)
 }
 

@@ -171,7 +171,10 @@ function transmitAgain(c: Connection, sink: SegmentSink, position: number, now: 
   if (recovery.isReducing) {
     host.mib.TCPFastRetrans++
     recovery.reduction.onSent(payload)
-  } else if (recovery.caState === CaState.Loss) host.mib.TCPSlowStartRetrans++
+  } else if (recovery.caState === CaState.Loss && !c.forceRetransmit) {
+    // linux: what the timer itself sends is not among them.
+    host.mib.TCPSlowStartRetrans++
+  }
   return true
 }
 
@@ -207,7 +210,9 @@ function transmitNew(c: Connection, sink: SegmentSink, limit: number, now: numbe
     c.ackPolicy.onDataSent(now)
   }
   if (c.timers.rexmit === OFF) c.timers.rexmit = now + c.rto
+  // linux: tcp_send_probe0; what was sent is watched by the other timer, and the next probe begins anew.
   c.timers.persist = OFF
+  c.persist.reset()
   scheduleProbe(c, now)
   return true
 }

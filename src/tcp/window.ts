@@ -5,8 +5,10 @@ export const MAX_UNSCALED_WINDOW = 65_535
 /** rfc7323#2.3: 2^30 is the largest window, so that old and new data never meet. */
 export const MAX_WINDOW_SHIFT = 14
 
+const unlimited = (): number => Number.POSITIVE_INFINITY
+
 /** linux: tcp_adv_win_scale = 1, half of the buffer is promised as window, half is left for overhead. */
-const windowOfBuffer = (buffer: number): number => Math.floor(buffer / 2)
+export const windowOfBuffer = (buffer: number): number => Math.floor(buffer / 2)
 
 /** The shift to offer in a SYN, so that the largest buffer can be promised (linux: tcp_select_initial_window). */
 export function windowShift(largestBuffer: number): number {
@@ -30,8 +32,8 @@ export class ReceiveWindow {
   shift = 0
   /** Buffer in the sense of SO_RCVBUF and `tcp_rmem`; the window is half of it. */
   rcvBuf: number
-  /** What the UDP socket under the connection can hold (see `ReceiveBudget`). */
-  pathLimit: number = Number.POSITIVE_INFINITY
+  /** What the UDP socket under the connection can hold for it (see `ReceiveBudget`): less as others come to share it. */
+  pathLimit: () => number = unlimited
   /** Set by the application: no longer tuned. */
   locked = false
 
@@ -55,7 +57,7 @@ export class ReceiveWindow {
   get capacity(): number {
     return Math.min(
       windowOfBuffer(this.rcvBuf),
-      this.pathLimit,
+      this.pathLimit(),
       this.shift === 0 ? MAX_UNSCALED_WINDOW : Number.POSITIVE_INFINITY,
     )
   }
@@ -81,8 +83,12 @@ export class ReceiveWindow {
     const window = this.select(rcvNxt, unread, mss)
     const unit = 2 ** this.shift
     let field = Math.floor(window / unit)
-    // Rounding down must not pull back what was promised.
-    if (seqGt(this.rcvAcc, seqAdd(rcvNxt, field * unit))) field = Math.ceil(this.current(rcvNxt) / unit)
+    // Rounding down must not pull back what was promised; rounding up gives a little more each time. Whoever sends byte by byte could so hold the
+    // window open for ever, so there is an end to it: then the field shows less than was promised, which is kept (rfc7323#2.4).
+    if (seqGt(this.rcvAcc, seqAdd(rcvNxt, field * unit))) {
+      const up = Math.ceil(this.current(rcvNxt) / unit)
+      if (unread + up * unit <= this.capacity + Math.max(unit, this.capacity >> 3)) field = up
+    }
     if (field > MAX_UNSCALED_WINDOW) field = MAX_UNSCALED_WINDOW
     const edge = seqAdd(rcvNxt, field * unit)
     if (seqGt(edge, this.rcvAcc)) this.rcvAcc = edge
@@ -91,7 +97,7 @@ export class ReceiveWindow {
 
   /** The window field of a SYN or SYN-ACK, which is never scaled (rfc7323#2.2). */
   advertiseUnscaled(rcvNxt: Seq): number {
-    this.#synWindow = Math.min(windowOfBuffer(this.rcvBuf), this.pathLimit, MAX_UNSCALED_WINDOW)
+    this.#synWindow = Math.min(windowOfBuffer(this.rcvBuf), this.pathLimit(), MAX_UNSCALED_WINDOW)
     this.rcvAcc = seqAdd(rcvNxt, this.#synWindow)
     return this.#synWindow
   }
@@ -99,6 +105,15 @@ export class ReceiveWindow {
   /** The peer's sequence numbers are known: what our SYN promised counts from here. */
   start(rcvNxt: Seq): void {
     this.rcvAcc = seqAdd(rcvNxt, this.#synWindow)
+  }
+
+  /**
+   * The transfer begins. What the application takes in a round trip is measured against `space`, as much as a first flight brings: measured
+   * against the whole window, it could not grow before it was full (linux: tcp_init_buffer_space).
+   */
+  measureAgainst(space: number, now: number): void {
+    this.#space = Math.max(1, Math.min(space, this.capacity))
+    this.#measureStart = now
   }
 
   /** A round-trip time seen from the receiving side: a timestamp echoed with data. */

@@ -26,6 +26,8 @@ export interface Path extends FrameSink {
   /** Records (connections, TIME_WAIT) that need the path: it closes when the last lets go. */
   retain(): void
   release(): void
+  /** Segments of the peer are heard even when nobody retains the path: it lies on a UDP socket that hears strangers. */
+  readonly heardAnyway: boolean
   /** Carries at least one connection: then it is kept alive (`path_keepalive`) and its probes are answered. */
   active: boolean
   /** When the peer was last heard: a segment, or the answer to a probe of ours. */
@@ -130,6 +132,8 @@ export interface Tunnel {
    * `flush` unless it was retained by then.
    */
   open(request: OpenRequest): Path | ErrorCode
+  /** The path to a peer from a UDP socket that hears strangers, which is known or made anew; null where there is no such socket any more. */
+  pathTo(localAddress: string, localPort: number, remoteAddress: string, remotePort: number): Path | null
   /** Sends what the paths have gathered, in as few system calls as possible. */
   flush(nowUs: number): void
   /** When `deadlinePassed` wants to be called: delayed frames, path keepalives. `Infinity`: never. */

@@ -206,6 +206,11 @@ export class Listeners implements ListenerHost, CatchAllHost {
     if (this.local.refresh(nowUs, 0)) this.addressesChanged()
   }
 
+  /** The socket of an address and port that hears strangers. */
+  socketOf(localAddress: string, localPort: number): UdpSocket | null {
+    return this.#bound.get(`${localAddress}|${localPort}`) ?? null
+  }
+
   *sockets(): Generator<UdpSocket> {
     yield* this.#bound.values()
     for (const catchAll of this.#catchAlls.values()) yield catchAll.socket

@@ -109,6 +109,10 @@ export class UdpPath implements Path {
     return this.#shim !== 0
   }
 
+  get heardAnyway(): boolean {
+    return this.socket.hearsStrangers
+  }
+
   get receiveBudget(): ReceiveBudget {
     return this.socket.budget
   }

@@ -204,6 +204,16 @@ export class UdpTunnel implements Tunnel {
     return path
   }
 
+  pathTo(localAddress: string, localPort: number, remoteAddress: string, remotePort: number): UdpPath | null {
+    const socket = this.#listeners.socketOf(localAddress, localPort)
+    if (this.#closed || socket === null) return null
+    const path =
+      socket.paths.find(remoteAddress, remotePort) ??
+      this.#stranger(socket, remoteAddress, remotePort, this.owner.nowUs())
+    if (path !== null) this.#announce(path)
+    return path
+  }
+
   /** Too few descriptors: one socket for many destinations. It does not hear that a port is closed. */
   #openShared(key: string, remote: string, remotePort: number, now: number): UdpPath | ErrorCode {
     const family = familyOf(remote)

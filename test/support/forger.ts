@@ -120,8 +120,9 @@ export class Forger {
     const original = this.#seen[rng.nextInt(this.#seen.length)]
     let bytes: Buffer = Buffer.from(original)
     for (let i = rng.nextInt(4); i >= 0; i--) bytes[rng.nextInt(bytes.length)] = rng.nextInt(256)
-    if (this.#chance(0.1)) bytes = bytes.subarray(0, rng.nextInt(bytes.length + 1))
-    else if (this.#chance(0.1)) bytes = Buffer.concat([bytes, this.#bytes(rng.nextInt(60))])
+    const dice = rng.next()
+    if (dice < 0.1) bytes = bytes.subarray(0, rng.nextInt(bytes.length + 1))
+    else if (dice < 0.2) bytes = Buffer.concat([bytes, this.#bytes(rng.nextInt(60))])
     if (bytes.length < HEADER_LENGTH) return bytes
     bytes.writeUInt16BE(aim.srcPort, 0)
     bytes.writeUInt16BE(aim.dstPort, 2)
@@ -179,7 +180,8 @@ export class Forger {
     if (this.#chance(0.2)) {
       out.sackCount = 1 + rng.nextInt(3)
       for (let i = 0; i < out.sackCount * 2; i++) {
-        out.sack[i] = connection === null ? this.#anySeq() : seqAdd(connection.sender.sndUna, rng.nextInt(100_000) - 2000)
+        out.sack[i] =
+          connection === null ? this.#anySeq() : seqAdd(connection.sender.sndUna, rng.nextInt(100_000) - 2000)
       }
     }
   }
@@ -190,7 +192,8 @@ export class Forger {
     const length = rng.nextInt(11) * 4
     for (let at = 20; at < 20 + length; ) {
       bytes[at++] = KINDS[rng.nextInt(KINDS.length)]
-      if (at < 20 + length && this.#chance(0.9)) bytes[at++] = this.#chance(0.8) ? 2 + rng.nextInt(12) : rng.nextInt(256)
+      if (at < 20 + length && this.#chance(0.9))
+        bytes[at++] = this.#chance(0.8) ? 2 + rng.nextInt(12) : rng.nextInt(256)
       for (let i = rng.nextInt(10); i > 0 && at < 20 + length; i--) bytes[at++] = rng.nextInt(256)
     }
     bytes[12] = ((20 + length) << 2) | (bytes[12] & 1)

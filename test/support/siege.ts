@@ -177,11 +177,9 @@ export class Siege {
 
   /** All but the transfer comes to its end. */
   quiet(): void {
-    for (const { client, server } of this.#victims.splice(0)) {
-      client.endpoint?.abort()
-      server?.endpoint?.abort()
-    }
-    this.#accepted.length = 1
+    for (const { client } of this.#victims.splice(0)) client.endpoint?.abort()
+    // Among them such as lost their client before they were accepted.
+    for (const { endpoint } of this.#accepted.splice(1)) endpoint?.abort()
     this.#greeted.clear()
     this.#strangers.clear()
     this.world.run(this.world.nowUs + 300_000_000)
@@ -264,8 +262,10 @@ export class Siege {
   }
 
   #throw(datagram: Buffer, sourceAddress: string, sourcePort: number, target: SimHost, port: number): void {
-    this.datagrams++
-    this.thrown += HEADERS + datagram.length
+    if (this.#underFire) {
+      this.datagrams++
+      this.thrown += HEADERS + datagram.length
+    }
     target.arrive(datagram, {
       family: 'IPv4',
       sourceAddress,
@@ -293,7 +293,8 @@ export class Siege {
     } else if (this.#framed) {
       const view = this.#view
       for (let at = 0; nextFrame(datagram, at, datagram.length, view) === FrameResult.Frame; at = view.next) {
-        if (view.kind === FrameKind.Segment) this.#forger.learn(datagram.subarray(view.start, Math.min(view.end, view.start + 200)))
+        if (view.kind === FrameKind.Segment)
+          this.#forger.learn(datagram.subarray(view.start, Math.min(view.end, view.start + 200)))
       }
     } else this.#forger.learn(datagram.subarray(0, 200))
     return true
@@ -347,7 +348,20 @@ export class Siege {
     const known = this.#accepted.length
     const client = this.#connect()
     this.world.run(() => this.#accepted.length > known || client.gone, this.world.nowUs + 100_000_000)
-    this.#victims.push({ client, server: this.#accepted[known] ?? null, lonely: false })
+    const server = this.#accepted[known] ?? null
+    this.#victims.push({ client, server, lonely: false })
+    if (server === null) return
+    const dice = this.#rng.next()
+    if (dice < 0.15) {
+      // This one stands before a shut window.
+      server.reading = false
+      client.endpoint?.write(Buffer.alloc(200_000, 'v'))
+    } else if (dice < 0.2) {
+      // And this one talks to somebody who has left.
+      this.#close(client)
+      this.world.run(this.world.nowUs + 1000)
+      server.endpoint?.write(Buffer.alloc(1000, 'v'))
+    }
   }
 
   #act({ client, server, lonely }: Victim): void {
@@ -360,9 +374,9 @@ export class Siege {
       if (end === null || end.gone || end.endpoint === null) continue
       const dice = rng.next()
       if (dice < 0.4) end.endpoint.write(Buffer.alloc(1 + rng.nextInt(dice < 0.1 ? 100_000 : 5000), 'v'))
-      else if (dice < 0.45 || (end.peerEnded && dice < 0.9)) end.endpoint.end()
-      else if (dice < 0.93) end.reading = end.reading && dice > 0.53
-      else if (dice < 0.96) this.#close(end)
+      else if (dice < 0.45 || (end.peerEnded && dice < 0.8)) end.endpoint.end()
+      else if (dice < 0.9) end.reading = end.reading && dice > 0.53
+      else if (dice < 0.98) this.#close(end)
     }
   }
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import http from 'node:http'
+import type { Duplex } from 'node:stream'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Net } from '../../src/index.ts'
 import { listen, newStack } from '../support/stacks.ts'
@@ -16,10 +17,9 @@ class SluiceAgent extends http.Agent {
     this.#net = net
   }
 
-  // What the types of Node leave out.
-  createConnection(options: { host: string; port: number }): NodeJS.ReadWriteStream {
+  override createConnection({ host, port }: http.ClientRequestArgs): Duplex {
     this.connections++
-    return this.#net.createConnection({ host: options.host, port: options.port })
+    return this.#net.createConnection({ host: host as string, port: Number(port) })
   }
 }
 

@@ -57,12 +57,15 @@ describe('512 KiB over real sockets, both directions impaired', () => {
     await transfer({ impair, seed: 7 }, { impair, seed: 8 })
   })
 
-  it.each(['offload', 'always'] as const)('1 % corruption, dropped and counted, with checksum: %s', async (checksum) => {
-    const impair = { corrupt: 0.01 }
-    const [client, server] = await transfer({ impair, seed: 9, checksum }, { impair, seed: 10, checksum })
-    expect(server.counters().InCsumErrors).toBeGreaterThan(0)
-    expect(client.counters().RetransSegs).toBeGreaterThan(0)
-  })
+  it.each(['offload', 'always'] as const)(
+    '1 % corruption, dropped and counted, with checksum: %s',
+    async (checksum) => {
+      const impair = { corrupt: 0.01 }
+      const [client, server] = await transfer({ impair, seed: 9, checksum }, { impair, seed: 10, checksum })
+      expect(server.counters().InCsumErrors).toBeGreaterThan(0)
+      expect(client.counters().RetransSegs).toBeGreaterThan(0)
+    },
+  )
 })
 
 describe('corruption', () => {

@@ -76,20 +76,23 @@ describe('a closed port', () => {
 })
 
 describe('a port that is taken', () => {
-  it.each(['127.0.0.1', '0.0.0.0', '::', '::1'].filter((host) => here([host])))('cannot be listened on again: %s', async (host) => {
-    const { port } = await listen(newStack().net, undefined, { host })
-    for (const stack of [newStack(), newStack()]) {
-      const again = stack.net.createServer().listen({ port, host })
-      expect(await failureOf(again)).toMatchObject({
-        code: 'EADDRINUSE',
-        syscall: 'listen',
-        address: host,
-        port,
-        message: `listen EADDRINUSE: address already in use ${host}:${port}`,
-      })
-      expect(again.listening).toBe(false)
-    }
-  })
+  it.each(['127.0.0.1', '0.0.0.0', '::', '::1'].filter((host) => here([host])))(
+    'cannot be listened on again: %s',
+    async (host) => {
+      const { port } = await listen(newStack().net, undefined, { host })
+      for (const stack of [newStack(), newStack()]) {
+        const again = stack.net.createServer().listen({ port, host })
+        expect(await failureOf(again)).toMatchObject({
+          code: 'EADDRINUSE',
+          syscall: 'listen',
+          address: host,
+          port,
+          message: `listen EADDRINUSE: address already in use ${host}:${port}`,
+        })
+        expect(again.listening).toBe(false)
+      }
+    },
+  )
 
   it('cannot be listened on again by the same stack', async () => {
     const { net } = newStack()

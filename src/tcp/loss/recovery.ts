@@ -345,7 +345,7 @@ export class Recovery {
       this.undo.restore(controller)
       controller.onUndo?.(ack.echoOfOriginal ? UndoKind.Eifel : UndoKind.DSack)
     } else this.#rack?.onRecoveryEnd(false)
-    if (board.reno && sndUna === this.recoveryPoint && this.#sysctl.newreno_exit === 1 && !board.isEmpty) return true
+    if (board.reno && sndUna === this.recoveryPoint && this.#sysctl.newreno_exit === 1) return true
     if (needless) this.#setState(CaState.Open, 'undone')
     return needless
   }
@@ -392,7 +392,7 @@ export class Recovery {
     if (byFrto) this.#mib.TCPSpuriousRTOs++
     this.retransmits = 0
     this.frto = false
-    if (board.reno && sndUna === this.recoveryPoint && this.#sysctl.newreno_exit === 1 && !board.isEmpty) return true
+    if (board.reno && sndUna === this.recoveryPoint && this.#sysctl.newreno_exit === 1) return true
     if (byFrto || !board.reno) this.#setState(CaState.Open, 'timeout was spurious')
     return true
   }

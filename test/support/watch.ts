@@ -1,0 +1,153 @@
+import type { Tracer } from '../../src/observe/tracer.ts'
+import { CaState, type Connection, State } from '../../src/tcp/index.ts'
+import { Sent } from '../../src/tcp/scoreboard.ts'
+import { Flag, type Segment, type Seq, seqAdd, seqDiff, seqGt, seqLt, seqPrint } from '../../src/wire/index.ts'
+import type { VirtualClock } from './virtual-clock.ts'
+
+/** The wheel turns in milliseconds, so a deadline may be met that much late. */
+const TICK_US = 1000
+
+/**
+ * Looks over the shoulder of one connection: what it sends is held against what it may send, by what the other side has said, and after each
+ * event its state against itself. `problem` is the first thing that was wrong.
+ */
+export class Watch implements Tracer {
+  problem: string | null = null
+  /** Of the other end of the connection. */
+  peer: Watch | null = null
+  connection: Connection | null = null
+  /** The most that `inFlight` was above the window with a segment that was allowed to be. */
+  forced = 0
+  readonly #clock: VirtualClock
+  /** µs that a round trip takes at least. */
+  readonly #leastRtt: number
+  readonly #next: Tracer | null
+  /** Something has happened to the connection since the last look. */
+  #touched = false
+  /** The furthest right edge that it has promised. */
+  #edge: Seq | null = null
+  #una: Seq | null = null
+  #rcvNxt: Seq | null = null
+  /** Retransmissions that may leave whatever the window says: one for each episode. */
+  #exempt = 0
+
+  constructor(clock: VirtualClock, leastRtt: number, next: Tracer | null = null) {
+    this.#clock = clock
+    this.#leastRtt = leastRtt
+    this.#next = next
+  }
+
+  touch(): void {
+    this.#touched = true
+  }
+
+  /** After an event of the world. */
+  look(): string | null {
+    const { connection: c } = this
+    if (this.problem !== null || c === null) return this.problem
+    if (this.#touched) {
+      this.problem = c.check() ?? this.#regress(c)
+      if (!this.#clock.turnDue) {
+        this.#touched = false
+        this.problem ??= this.#waits(c)
+      }
+    }
+    return this.problem
+  }
+
+  /** Numbers that only ever grow, and times that cannot be. */
+  #regress(c: Connection): string | null {
+    const { sndUna } = c.sender
+    const { rcvNxt } = c.receiver
+    if (this.#una !== null && seqLt(sndUna, this.#una)) return 'SND.UNA went back'
+    if (this.#rcvNxt !== null && seqLt(rcvNxt, this.#rcvNxt)) return 'RCV.NXT went back'
+    this.#una = sndUna
+    if (c.state !== State.SYN_SENT) this.#rcvNxt = rcvNxt
+    if (c.rtt.minRtt < this.#leastRtt) return `a round trip of ${c.rtt.minRtt} µs, where ${this.#leastRtt} is the least`
+    if (c.rtt.srtt !== 0 && !(c.rto >= 1)) return `a retransmission timeout of ${c.rto}`
+    return null
+  }
+
+  /** The turn is over: whatever is undone has a time at which it will be looked at. */
+  #waits(c: Connection): string | null {
+    const { timers, sender } = c
+    if (c.deadline < this.#clock.nextWakeUs - TICK_US) return `a deadline at ${c.deadline}, a wake-up at ${this.#clock.nextWakeUs}`
+    if (c.isDone || c.state === State.TIME_WAIT || c.blocked) return null
+    if (sender.hasUnsent && timers.rexmit === Infinity && timers.persist === Infinity)
+      return 'something waits to be sent, and nothing will wake it'
+    if (c.ackPolicy.scheduled && !c.ackPolicy.now && timers.delack === Infinity) return 'an ACK is owed and no timer runs'
+    return null
+  }
+
+  segmentSent(id: number, now: number, seg: Segment, retransmission: boolean): void {
+    this.#next?.segmentSent(id, now, seg, retransmission)
+    const { connection: c } = this
+    this.#touched = true
+    if (c !== null && c.id === id && this.problem === null && (seg.flags & Flag.RST) === 0)
+      this.problem = this.#judge(c, seg, retransmission)
+  }
+
+  #judge(c: Connection, seg: Segment, retransmission: boolean): string | null {
+    const { sender, cc } = c
+    const { board } = sender
+    const name = `segment ${seqPrint(seg.seq)}:${seqPrint(seqAdd(seg.seq, seg.len))}`
+    if ((seg.flags & Flag.ACK) !== 0) {
+      const edge = seqAdd(seg.ack, (seg.flags & Flag.SYN) !== 0 ? seg.wnd : seg.wnd * 2 ** c.receiver.window.shift)
+      if (this.#edge !== null && seqLt(edge, this.#edge))
+        return `${name} pulls the window's edge back by ${seqDiff(this.#edge, edge)}`
+      this.#edge = edge
+    }
+    if ((seg.flags & Flag.SYN) !== 0 || seg.len === 0) return null
+
+    const end = seqAdd(seg.seq, seg.len)
+    const edge = this.peer?.edge ?? null
+    if (edge !== null && seqGt(end, edge)) return `${name} ends ${seqDiff(end, edge)} beyond the window`
+    if (seg.payloadLength > sender.mss) return `${name} is longer than the segment size ${sender.mss}`
+    if (retransmission) {
+      if (seqLt(seg.seq, sender.sndUna)) return `${name} is sent again and was acknowledged`
+      const sent = board.at(board.find(seg.seq))
+      if ((sent.state & Sent.Sacked) !== 0) return `${name} is sent again and was selectively acknowledged`
+    } else if (seg.seq !== sender.sndNxt) return `${name} is new and does not begin at SND.NXT`
+
+    // rfc5681#3.1: never more in flight than the window; a tail loss probe (rfc8985#7.3) and the first retransmission of an episode
+    // (rfc5681#3.2 step 3) are exempt, and so is a single segment, and a FIN alone.
+    const { inFlight } = board
+    if (inFlight === 0 || seg.payloadLength === 0 || inFlight + seg.payloadLength <= cc.cwnd || c.lossProbeDue) return null
+    const excess = inFlight + seg.payloadLength - cc.cwnd
+    if (retransmission && this.#exempt > 0) {
+      this.#exempt--
+      this.forced = Math.max(this.forced, excess)
+      return null
+    }
+    return `${name} makes ${inFlight + seg.payloadLength} in flight of ${cc.cwnd}`
+  }
+
+  get edge(): Seq | null {
+    return this.#edge
+  }
+
+  segmentReceived(id: number, now: number, seg: Segment): void {
+    this.#touched = true
+    this.#next?.segmentReceived(id, now, seg)
+  }
+
+  stateChanged(id: number, now: number, from: number, to: number): void {
+    this.#touched = true
+    this.#next?.stateChanged(id, now, from, to)
+  }
+
+  caStateChanged(id: number, now: number, from: number, to: number, reason: string): void {
+    if (to === CaState.Recovery) this.#exempt++
+    this.#next?.caStateChanged(id, now, from, to, reason)
+  }
+
+  cwndChanged(id: number, now: number, cwnd: number, ssthresh: number, reason: string): void {
+    this.#next?.cwndChanged(id, now, cwnd, ssthresh, reason)
+  }
+
+  timerFired(id: number, now: number, timer: string): void {
+    this.#touched = true
+    if (timer === 'retransmit') this.#exempt++
+    this.#next?.timerFired(id, now, timer)
+  }
+}
