@@ -52,7 +52,7 @@ else {
     process.exitCode = (await demo(program.opts<Options>())) ? 0 : 1
   } catch (error) {
     console.error(colors.red(error instanceof Error ? error.message : String(error)))
-    process.exitCode = 1
+    process.exit(1)
   }
 }
 
@@ -142,7 +142,8 @@ async function transfer(
   const meter = new Meter(label, size, lines)
   origin.onState = port === origin.sluicePort ? (state) => meter.sender(state) : () => {}
   try {
-    const { ms, sha256 } = await fetchFile({ net, port, name: 'file', onProgress: (bytes) => meter.progress(bytes) })
+    const fetched = fetchFile({ net, port, name: 'file', onProgress: (bytes) => meter.progress(bytes) })
+    const { ms, sha256 } = await Promise.race([fetched, origin.failed])
     return { size, ms, verified: sha256 === digest }
   } finally {
     origin.onState = () => {}

@@ -4,7 +4,6 @@ import { execFile, execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import net, { type AddressInfo } from 'node:net'
-import os from 'node:os'
 import { promisify } from 'node:util'
 import type { Net, Socket } from '../../src/index.ts'
 import { RECEIVER } from './emulator.ts'
@@ -48,8 +47,6 @@ export interface Sent {
 
 export type Answer = { port: number } | { received: Received } | { sent: Sent } | { error: string }
 
-/** The kernel's TCP runs in interrupts, before every process. Ours is not to be measured by what else the machine is busy with. */
-const PRIORITY = -15
 /** ms */
 const WARM_UP = 1000
 
@@ -57,12 +54,6 @@ if (process.send === undefined) throw new Error('bench/link/peer.ts is started b
 const answer = (message: Answer): void => void process.send?.(message)
 const failed = (error: unknown): void =>
   answer({ error: error instanceof Error ? (error.stack ?? error.message) : `${error}` })
-
-try {
-  os.setPriority(PRIORITY)
-} catch {
-  // Not allowed in this container: then it is measured as it is.
-}
 
 let stopTrace: (() => void) | null = null
 // Nobody is left to measure for: whatever is under way ends here.
@@ -78,6 +69,16 @@ process.on('message', (order: Order) => {
   else (order.task.role === 'receive' ? receive : send)(order.task).catch(failed)
 })
 
+/**
+ * The kernel's TCP runs in interrupts, before every process: it does not wait for a processor. Nor shall ours, or what else the machine is busy
+ * with would be part of its round-trip time. Best effort: without `chrt`, or where a container forbids it, it is measured as it is.
+ */
+function runBeforeOthers(): void {
+  try {
+    execFileSync('chrt', ['--all-tasks', '--rr', '--pid', '1', `${process.pid}`], { stdio: 'ignore' })
+  } catch {}
+}
+
 const sysctl = (name: string): string => readFileSync(`/proc/sys/net/${name}`, 'utf8').trim()
 const numbers = (text: string): number[] => text.split(/\s+/).map(Number)
 
@@ -88,6 +89,7 @@ async function open({ side, algorithm, trace }: Task): Promise<Net> {
     writeFileSync('/proc/sys/net/ipv4/tcp_congestion_control', algorithm)
     const kernel = net as unknown as Net
     await warmUp(kernel, WARM_UP)
+    runBeforeOthers()
     return kernel
   }
   const { Stack } = await import('../../src/index.ts')
@@ -101,6 +103,7 @@ async function open({ side, algorithm, trace }: Task): Promise<Net> {
   await warmUp(first.net, WARM_UP)
   await first.close({ abort: true })
   const stack = new Stack({ sysctl: parameters })
+  runBeforeOthers()
   if (trace !== null) stopTrace = (await import('./trace.ts')).traceTo(stack, trace)
   return stack.net
 }

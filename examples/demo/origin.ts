@@ -112,14 +112,20 @@ export class Origin {
   readonly netPort: number
   /** Called some ten times a second while sluice sends. */
   onState: (state: SenderState) => void = () => {}
+  /** Rejects if the process ends before it is stopped; nothing else would tell a client that only receives. */
+  readonly failed: Promise<never>
   readonly #child: ChildProcess
+  readonly #exited: Promise<unknown>
 
   private constructor(child: ChildProcess, ports: { sluicePort: number; netPort: number }) {
     this.#child = child
     this.sluicePort = ports.sluicePort
     this.netPort = ports.netPort
-    // What goes wrong with it shows in its end.
+    // What else goes wrong with it shows in its end.
     child.on('error', () => {})
+    this.#exited = new Promise((resolve) => child.once('exit', resolve))
+    this.failed = this.#exited.then(() => Promise.reject(new Error('the serving process ended')))
+    this.failed.catch(() => {})
     child.on('message', (message: OriginMessage) => {
       if (message.kind === 'state') this.onState(message.state)
     })
@@ -140,10 +146,8 @@ export class Origin {
   }
 
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null) return
-    const gone = once(this.#child, 'exit')
-    this.#child.disconnect()
-    await gone
+    if (this.#child.connected) this.#child.disconnect()
+    await this.#exited
   }
 }
 

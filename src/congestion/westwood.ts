@@ -26,6 +26,8 @@ export class Westwood extends Reno {
   #rttMin = Number.POSITIVE_INFINITY
   /** The path may have changed: the next RTT is the smallest known. */
   #resetRttMin = false
+  /** The window when the present episode began; 0: none is under way. */
+  #priorCwnd = 0
 
   constructor(environment: ControllerEnvironment) {
     super(environment)
@@ -50,8 +52,27 @@ export class Westwood extends Reno {
     if (!sample.inRecovery && sample.cwndLimited) this.grow(newlyAcked(sample))
   }
 
+  override onEnterRecovery(sample: RateSample): void {
+    this.#priorCwnd = this.cwnd
+    super.onEnterRecovery(sample)
+  }
+
+  override onExitRecovery(now: number): void {
+    super.onExitRecovery(now)
+    // linux: CA_EVENT_COMPLETE_CWR; what was delivered in the episode has made the estimate a better one.
+    const bdp = this.#bandwidthDelay()
+    if (this.#priorCwnd > 0 && bdp > 0) this.cwnd = this.ssthresh = this.#bounded(bdp, this.#priorCwnd)
+    this.#priorCwnd = 0
+  }
+
+  override onUndo(): void {
+    super.onUndo()
+    this.#priorCwnd = 0
+  }
+
   override onTimeout(now: number, inFlight: number, repeated: boolean): void {
     super.onTimeout(now, inFlight, repeated)
+    this.#priorCwnd = 0
     this.#resetRttMin = true
   }
 
@@ -68,8 +89,12 @@ export class Westwood extends Reno {
     const { cwnd } = this
     super.reduce(beta)
     const bdp = this.#bandwidthDelay()
-    // linux: tcp_westwood_bw_rttmin. A measurement above the window is no reason to grow.
-    if (bdp > 0) this.ssthresh = Math.max(Math.min(bdp, cwnd), MIN_SSTHRESH_SEGS * this.mss)
+    if (bdp > 0) this.ssthresh = this.#bounded(bdp, cwnd)
+  }
+
+  /** linux: tcp_westwood_bw_rttmin. A measurement above the window is no reason to grow. */
+  #bounded(bdp: number, cwnd: number): number {
+    return Math.max(Math.min(bdp, cwnd), MIN_SSTHRESH_SEGS * this.mss)
   }
 
   /** 0: not known. */

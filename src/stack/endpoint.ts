@@ -30,6 +30,12 @@ export interface EndpointHost {
   readonly exitLinger: number
 }
 
+/**
+ * Seconds that a closed socket waits for the peer's FIN before it lets the process end: nobody would answer that FIN afterwards, and a peer whose
+ * path to us does not hear of closed ports would repeat it for minutes.
+ */
+const FIN_LINGER = 1
+
 /** A connection, the path under it and the owner above it: what `net` calls a handle. */
 export class Endpoint implements WheelItem {
   readonly connection: Connection
@@ -37,7 +43,7 @@ export class Endpoint implements WheelItem {
   readonly #host: EndpointHost
   /** Whom to tell; null before a listener's owner took it, and after the application let go. */
   owner: EndpointOwner | null
-  /** Set until the listener has handed the endpoint on. */
+  /** Set while it waits to be accepted. */
   listener: Listener | null = null
   /** Bytes that the stack's books hold for it. */
   accounted = 0
@@ -57,6 +63,7 @@ export class Endpoint implements WheelItem {
   /** When what is unacknowledged stops holding the event loop for a socket that nobody waits for, µs. */
   #lingerUntil = Number.POSITIVE_INFINITY
   #lingered = false
+  #finLingers = false
   /** `closed` is owed, once everything has been read. */
   #closedOwed = false
 
@@ -215,20 +222,21 @@ export class Endpoint implements WheelItem {
       this.#lingerUntil = Number.POSITIVE_INFINITY
       this.#lingered = true
     }
-    this.connection.deadlinePassed(now)
+    const { connection } = this
+    const { maxSegment } = connection
+    connection.deadlinePassed(now)
+    // The path is a black hole to what was sent so far (rfc4821#7.6).
+    if (connection.maxSegment < maxSegment) this.path.packAtMost(connection.maxSegment)
   }
 
   /** Tells the owner what has happened. User code runs in here. */
   dispatch(): void {
-    const events = this.connection.takeEvents()
-    const { connection } = this
-    if ((events & Event.Connected) !== 0) {
-      const { listener } = this
-      if (listener !== null) {
-        this.listener = null
-        listener.established(this)
-      } else this.owner?.connected()
-    }
+    const { connection, listener } = this
+    // Nobody has it yet: what happens meanwhile is told when it is accepted, as a kernel's socket has it ready.
+    if (listener !== null && !listener.deliver(this)) return
+    const events = connection.takeEvents()
+    // Who accepts a connection knows that it is one.
+    if ((events & Event.Connected) !== 0 && !connection.passive) this.owner?.connected()
     if ((events & Event.Readable) !== 0) this.owner?.readable()
     if ((events & Event.PeerFinished) !== 0) this.owner?.peerFinished()
     if ((events & Event.Writable) !== 0) this.owner?.writable()
@@ -236,10 +244,8 @@ export class Endpoint implements WheelItem {
     // A clean end waits until everything has been read; what was cut off is told at once.
     if (this.#closedOwed && (connection.unread === 0 || connection.closeReason !== CloseReason.Normal)) {
       this.#closedOwed = false
-      const { owner, listener } = this
+      const { owner } = this
       this.owner = null
-      this.listener = null
-      if (listener !== null) listener.failed(this)
       owner?.closed(connection.closeReason)
     }
   }
@@ -250,11 +256,18 @@ export class Endpoint implements WheelItem {
     let hold = this.#wantsRef && !this.detached && this.listener === null
     if (hold && (!this.#waiting || connection.orphan)) {
       // ours: nobody waits for it, but a kernel would deliver what it owes after the process has gone; we have to stay, for a while.
-      hold = connection.owes && !this.#lingered
+      const { owes, awaitsFin } = connection
+      hold = (owes || (connection.orphan && awaitsFin)) && !this.#lingered
       if (!hold) this.#lingerUntil = Number.POSITIVE_INFINITY
-      else if (this.#lingerUntil === Number.POSITIVE_INFINITY) {
-        this.#lingerUntil = this.#host.nowUs() + (this.linger > 0 ? this.linger : this.#host.exitLinger) * 1_000_000
-        this.#host.ready(this)
+      else {
+        const seconds = this.linger > 0 ? this.linger : this.#host.exitLinger
+        const until = this.#host.nowUs() + (owes ? seconds : Math.min(seconds, FIN_LINGER)) * 1_000_000
+        // What it owes is paid: for the peer's FIN alone it does not stay as long.
+        if (this.#lingerUntil === Number.POSITIVE_INFINITY || (!owes && !this.#finLingers)) {
+          this.#lingerUntil = Math.min(this.#lingerUntil, until)
+          this.#finLingers = !owes
+          this.#host.ready(this)
+        }
       }
     } else {
       this.#lingerUntil = Number.POSITIVE_INFINITY

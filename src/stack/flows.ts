@@ -1,7 +1,7 @@
 import { CloseReason } from '../tcp/index.ts'
 import type { Path, PathUser } from '../tunnel/index.ts'
 import { Flag, hasChecksum, ParseResult, parseSegment, type Segment, verifyChecksum } from '../wire/index.ts'
-import { Endpoint } from './endpoint.ts'
+import type { Endpoint } from './endpoint.ts'
 import type { Mib } from './mib.ts'
 import { portPair, type Tuple, tupleHash } from './tuples.ts'
 

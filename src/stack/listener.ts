@@ -1,6 +1,17 @@
 import type { UdpListener } from '../tunnel/index.ts'
 import type { Endpoint, EndpointOwner } from './endpoint.ts'
-import type { Mib } from './mib.ts'
+
+/** What holds for every connection that comes to a listener. */
+export interface ListenTcpOptions {
+  /** Seconds to wait for data before a connection is handed on, as TCP_DEFER_ACCEPT; default: `tcp_defer_accept`. */
+  deferAccept?: number | undefined
+  noDelay?: boolean | undefined
+  congestionControl?: string | undefined
+  /** Bytes, as SO_SNDBUF, SO_RCVBUF and TCP_MAXSEG. */
+  sndbuf?: number | undefined
+  rcvbuf?: number | undefined
+  mss?: number | undefined
+}
 
 export interface ListenOptions {
   /** Undefined: every address, IPv6 too where there is any. */
@@ -11,6 +22,7 @@ export interface ListenOptions {
   ipv6Only: boolean
   reusePort: boolean
   exclusive: boolean
+  tcp?: ListenTcpOptions | undefined
 }
 
 /** Hears of connections that came to a listener. */
@@ -20,12 +32,35 @@ export interface ListenerOwner {
 }
 
 export interface ListenerHost {
-  readonly mib: Mib
   held(by: 1 | -1): void
+  ready(endpoint: Endpoint): void
   listenerClosed(listener: Listener): void
-  /** Half-open connections kept: no more than `tcp_max_syn_backlog`, nor than `min(somaxconn, backlog)`. */
-  synLimit(backlog: number): number
+  readonly sysctl: ListenerSysctl
 }
+
+export interface ListenerSysctl {
+  readonly somaxconn: number
+  readonly tcp_max_syn_backlog: number
+  readonly tcp_syncookies: number
+  readonly tcp_synack_retries: number
+  readonly tcp_defer_accept: number
+}
+
+/** The state of a listener's queues. */
+export interface ListenerInfo {
+  /** Connections that wait to be accepted: ss's Recv-Q. */
+  acceptQueue: number
+  /** How many may: ss's Send-Q. */
+  acceptLimit: number
+  /** Handshakes under way. */
+  synQueue: number
+  /** How many there may be before cookies are sent, or SYNs dropped. */
+  synLimit: number
+  paused: boolean
+}
+
+/** linux: TCP_RTO_MAX, in the unit of the first timeout. */
+const LONGEST_WAIT_S = 120
 
 /** A port that accepts connections. */
 export class Listener {
@@ -33,14 +68,21 @@ export class Listener {
   readonly address: string
   readonly family: 'IPv4' | 'IPv6'
   readonly backlog: number
+  readonly tcp: ListenTcpOptions
+  /** When a SYN cookie was last sent, µs: without one lately no ACK can bring one back. */
+  lastCookieUs = Number.NEGATIVE_INFINITY
+  isClosed = false
   readonly #host: ListenerHost
   readonly #udp: UdpListener
   readonly #owner: ListenerOwner
-  /** Half-open connections. */
-  readonly #halfOpen = new Set<Endpoint>()
+  /** Half-open connections, and how many of them have not waited for a second yet. */
+  #halfOpen = 0
+  #young = 0
+  /** Established, and not accepted. */
+  readonly #queue = new Set<Endpoint>()
+  #paused = false
   #wantsRef = true
   #holding = false
-  #closed = false
 
   constructor(
     host: ListenerHost,
@@ -48,7 +90,7 @@ export class Listener {
     udp: UdpListener,
     address: string,
     port: number,
-    backlog: number,
+    options: Pick<ListenOptions, 'backlog' | 'tcp'>,
   ) {
     this.#host = host
     this.#owner = owner
@@ -56,7 +98,8 @@ export class Listener {
     this.port = port
     this.address = address
     this.family = address.includes(':') ? 'IPv6' : 'IPv4'
-    this.backlog = backlog
+    this.backlog = options.backlog
+    this.tcp = options.tcp ?? {}
   }
 
   /** It is in the stack's port table from now on. */
@@ -66,48 +109,127 @@ export class Listener {
 
   /** Handshakes under way. */
   get halfOpen(): number {
-    return this.#halfOpen.size
+    return this.#halfOpen
   }
 
-  /** Whether there is room for one more handshake; counts what is turned away. */
-  admits(): boolean {
-    const { mib } = this.#host
-    if (this.#halfOpen.size >= this.#host.synLimit(this.backlog)) {
-      mib.TCPReqQFullDrop++
-      mib.ListenDrops++
-      return false
+  /** Connections that wait to be accepted. */
+  get waiting(): number {
+    return this.#queue.size
+  }
+
+  /** How many connections may wait to be accepted: the backlog, cut to `somaxconn`. */
+  limit(somaxconn: number): number {
+    return Math.min(somaxconn, Math.max(this.backlog, 1))
+  }
+
+  info(): ListenerInfo {
+    const { sysctl } = this.#host
+    return {
+      acceptQueue: this.waiting,
+      acceptLimit: this.limit(sysctl.somaxconn),
+      synQueue: this.#halfOpen,
+      synLimit: this.#synLimit(sysctl),
+      paused: this.#paused,
     }
+  }
+
+  // ---- The SYN queue -------------------------------------------------------------------------------------------------------------
+
+  /** linux: inet_csk_reqsk_queue_is_full; as long as the accept queue, and `tcp_max_syn_backlog` where no cookie can stand in. */
+  isSynQueueFull(sysctl: ListenerSysctl): boolean {
+    return this.#halfOpen >= this.#synLimit(sysctl)
+  }
+
+  #synLimit(sysctl: ListenerSysctl): number {
+    const limit = this.limit(sysctl.somaxconn)
+    return sysctl.tcp_syncookies === 0 ? Math.min(limit, sysctl.tcp_max_syn_backlog) : limit
+  }
+
+  began(): void {
+    this.#halfOpen++
+    this.#young++
+  }
+
+  /** One of them has waited for a second: its SYN-ACK was lost, or nobody asked for it. */
+  matured(): void {
+    this.#young--
+  }
+
+  ended(young: boolean): void {
+    this.#halfOpen--
+    if (young) this.#young--
+  }
+
+  /** linux: reqsk_timer_handler; where the queue is filling with old ones, these are asked less often, so that half is left to the young. */
+  synAckRetries({ tcp_synack_retries, somaxconn }: ListenerSysctl): number {
+    let most = tcp_synack_retries
+    if (this.#halfOpen * 2 > Math.max(8, this.limit(somaxconn))) {
+      for (let young = this.#young * 2; most > 2 && this.#halfOpen >= young; young *= 2) most--
+    }
+    return most
+  }
+
+  /** How many times the timer of a half-open connection has to expire before it is accepted without data (linux: secs_to_retrans). */
+  deferTimeouts({ tcp_defer_accept }: ListenerSysctl): number {
+    const seconds = this.tcp.deferAccept ?? tcp_defer_accept
+    let timeouts = 0
+    for (let wait = 1, sum = 0; sum < seconds && timeouts < 255; timeouts++) {
+      sum += wait
+      wait = Math.min(wait * 2, LONGEST_WAIT_S)
+    }
+    return timeouts
+  }
+
+  // ---- The accept queue ----------------------------------------------------------------------------------------------------------
+
+  /**
+   * linux: sk_acceptq_is_full, which lets one more in than the limit says. Who accepts at once has taken all that a turn brings, so that only
+   * a listener that holds connections back can be full.
+   */
+  isAcceptQueueFull(somaxconn: number): boolean {
+    return this.#paused && this.#queue.size > this.limit(somaxconn)
+  }
+
+  /** A handshake is done: the connection waits to be accepted, in the next turn if not longer. */
+  enqueue(endpoint: Endpoint): void {
+    endpoint.listener = this
+    this.#queue.add(endpoint)
+  }
+
+  /** The turn has come to a connection that waits. False: it has to wait longer. User code runs in here. */
+  deliver(endpoint: Endpoint): boolean {
+    if (this.#paused && !this.isClosed) return false
+    this.#queue.delete(endpoint)
+    endpoint.listener = null
+    const owner = this.isClosed ? null : this.#owner.accepted(endpoint)
+    if (owner === null) endpoint.abort()
+    else endpoint.owner = owner
+    endpoint.updateHold()
     return true
   }
 
-  began(endpoint: Endpoint): void {
-    this.#halfOpen.add(endpoint)
-    endpoint.listener = this
+  /** From now on connections wait, up to the limit, and then are turned away, as where an application is too slow to call accept. */
+  pause(): void {
+    this.#paused = true
   }
 
-  /** The handshake is done: called from the turn. User code runs in here. */
-  established(endpoint: Endpoint): void {
-    this.#halfOpen.delete(endpoint)
-    const owner = this.#closed ? null : this.#owner.accepted(endpoint)
-    if (owner === null) {
-      endpoint.abort()
-      return
-    }
-    endpoint.owner = owner
-    endpoint.updateHold()
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    for (const endpoint of this.#queue) this.#host.ready(endpoint)
   }
 
-  /** A half-open connection came to nothing. */
-  failed(endpoint: Endpoint): void {
-    this.#halfOpen.delete(endpoint)
-  }
+  // --------------------------------------------------------------------------------------------------------------------------------
 
-  /** Takes no more connections; those established go on, half-open ones end. */
+  /** Takes no more connections; those accepted go on, those that wait are reset, and half-open ones forgotten. */
   close(): void {
-    if (this.#closed) return
-    this.#closed = true
-    for (const endpoint of this.#halfOpen) endpoint.abort()
-    this.#halfOpen.clear()
+    if (this.isClosed) return
+    this.isClosed = true
+    for (const endpoint of this.#queue) {
+      endpoint.listener = null
+      endpoint.abort()
+    }
+    this.#queue.clear()
     this.#updateHold()
     this.#host.listenerClosed(this)
     this.#udp.close()
@@ -128,7 +250,7 @@ export class Listener {
   }
 
   #updateHold(): void {
-    const hold = this.#wantsRef && !this.#closed
+    const hold = this.#wantsRef && !this.isClosed
     if (hold === this.#holding) return
     this.#holding = hold
     this.#host.held(hold ? 1 : -1)

@@ -22,6 +22,9 @@ export class Mib implements TcpMib, TunnelCounters {
   InCsumErrors = 0
 
   // TcpExt
+  SyncookiesSent = 0
+  SyncookiesRecv = 0
+  SyncookiesFailed = 0
   EmbryonicRsts = 0
   OfoPruned = 0
   /** Ended TIME_WAIT by its time. */
@@ -66,7 +69,9 @@ export class Mib implements TcpMib, TunnelCounters {
   TCPMemoryPressures = 0
   TCPDSACKIgnoredNoUndo = 0
   TCPSpuriousRTOs = 0
+  TCPDeferAcceptDrop = 0
   TCPTimeWaitOverflow = 0
+  TCPReqQFullDoCookies = 0
   TCPReqQFullDrop = 0
   TCPOFOQueue = 0
   TCPOFODrop = 0
@@ -122,7 +127,7 @@ export type MibGroup = 'Tcp' | 'TcpExt' | 'Sluice'
 /** The names of each group, in order: the fields of {@link Mib}, cut where a group's first stands. */
 export const mibGroups: Readonly<Record<MibGroup, readonly CounterName[]>> = cut(
   new Mib(),
-  'EmbryonicRsts',
+  'SyncookiesSent',
   'UdpInDatagrams',
 )
 

@@ -1,6 +1,9 @@
 import type { TcpInfo } from '../tcp/index.ts'
 import { Endpoint } from './endpoint.ts'
 import type { Listener } from './listener.ts'
+import type { HalfOpen } from './syn-queue.ts'
+import type { TimeWaitEntry } from './time-wait.ts'
+import { localOf, remoteOf, type Tuple } from './tuples.ts'
 
 /** A line of `ss`: a listener or a connection. */
 export interface SocketRecord {
@@ -11,11 +14,11 @@ export interface SocketRecord {
   remoteAddress: string
   remotePort: number
   family: 'IPv4' | 'IPv6'
-  /** Bytes unread; of a listener, handshakes under way. */
+  /** Bytes unread; of a listener, connections that wait to be accepted. */
   recvQ: number
-  /** Bytes unacknowledged; of a listener, the most connections that may wait. */
+  /** Bytes unacknowledged; of a listener, how many connections may wait. */
   sendQ: number
-  /** Null for a listener. */
+  /** Null for a listener, and for what is less than a connection or was one: SYN_RECV, TIME_WAIT. */
   info: TcpInfo | null
 }
 
@@ -35,6 +38,7 @@ export function socketRecord(socket: Listener | Endpoint, now: number): SocketRe
       info,
     }
   }
+  const { acceptQueue: waiting, acceptLimit } = socket.info()
   return {
     state: 'LISTEN',
     localAddress: socket.address,
@@ -42,8 +46,25 @@ export function socketRecord(socket: Listener | Endpoint, now: number): SocketRe
     remoteAddress: '*',
     remotePort: 0,
     family: socket.family,
-    recvQ: socket.halfOpen,
-    sendQ: socket.backlog,
+    recvQ: waiting,
+    sendQ: acceptLimit,
+    info: null,
+  }
+}
+
+export const halfOpenRecord = (record: HalfOpen): SocketRecord => tupleRecord('SYN_RECV', record)
+export const timeWaitRecord = (entry: TimeWaitEntry): SocketRecord => tupleRecord('TIME_WAIT', entry)
+
+function tupleRecord(state: string, { localAddress, remoteAddress, tcpPorts }: Tuple): SocketRecord {
+  return {
+    state,
+    localAddress,
+    localPort: localOf(tcpPorts),
+    remoteAddress,
+    remotePort: remoteOf(tcpPorts),
+    family: localAddress.includes(':') ? 'IPv6' : 'IPv4',
+    recvQ: 0,
+    sendQ: 0,
     info: null,
   }
 }

@@ -3,9 +3,9 @@ import { EventEmitter } from 'eventemitter3'
 import { createCongestionControl, hasCongestionControl } from '../congestion/index.ts'
 import { Impairment, type ImpairSpec } from '../impair/index.ts'
 import type { Tracer } from '../observe/tracer.ts'
-import { Connection, type ConnectionOptions, resetFor, State, type TcpHost, timeWaitRecord } from '../tcp/index.ts'
+import { Connection, type ConnectionOptions, resetFor, State, type SynRecord, type TcpHost } from '../tcp/index.ts'
 import { type ErrorCode, type Path, type PathUser, type TunnelOwner, UdpTunnel } from '../tunnel/index.ts'
-import { encodeHeader, Flag, optionsLength, Segment, writeChecksum } from '../wire/index.ts'
+import { encodeHeader, Flag, optionsLength, Segment, type Seq, toSeq, writeChecksum } from '../wire/index.ts'
 import { type Clock, LoopClock } from './clock.ts'
 import { Endpoint, type EndpointHost, type EndpointOwner } from './endpoint.ts'
 import { closeAtExit, nothingToClose } from './exit.ts'
@@ -20,9 +20,11 @@ import type { ConnectRequest, StackOptions } from './options.ts'
 import { EphemeralPorts, ListenPorts, looksLikeShim } from './ports.ts'
 import { CryptoRandom, type Random } from './random.ts'
 import { RateLimit } from './rate-limit.ts'
-import { type SocketRecord, socketRecord } from './sockets.ts'
+import { halfOpenRecord, type SocketRecord, socketRecord, timeWaitRecord } from './sockets.ts'
+import { HalfOpen, SynQueue, type SynQueueHost } from './syn-queue.ts'
 import { Sysctl } from './sysctl.ts'
-import { type TimeWaitEntry, type TimeWaitHost, TimeWaitTable } from './time-wait.ts'
+import { type TimeWaitHost, TimeWaitTable } from './time-wait.ts'
+import { TupleHashes } from './tuples.ts'
 import { isOver, Turn, type TurnHost } from './turn.ts'
 import { Wheel, type WheelItem } from './wheel.ts'
 
@@ -30,6 +32,9 @@ export interface StackEvents {
   /** The stack has closed. */
   close: []
 }
+
+/** What the parts of a stack see of it. */
+type Host = EndpointHost & FlowsHost & ListenerHost & SynQueueHost & TimeWaitHost & TurnHost & TunnelOwner
 
 /**
  * A host: its own ports, parameters, counters, timers and UDP sockets. `import net from 'sluice'` uses the default one; make as many as you like.
@@ -54,8 +59,10 @@ export class Stack extends EventEmitter<StackEvents> {
   readonly #wheel: Wheel<WheelItem>
   readonly #turn: Turn
   readonly #timeWait: TimeWaitTable
+  readonly #synQueue: SynQueue
+  readonly #hashes: TupleHashes
   readonly #tcpHost: TcpHost
-  readonly #host: EndpointHost & FlowsHost & ListenerHost & TimeWaitHost & TurnHost & TunnelOwner
+  readonly #host: Host
   readonly #listeners = new Set<Listener>()
   readonly #ports = new ListenPorts<Listener>()
   /** Paths with connections or TIME_WAIT records. */
@@ -92,6 +99,8 @@ export class Stack extends EventEmitter<StackEvents> {
     this.#host = this.#makeHost()
     this.#turn = new Turn(this.#host)
     this.#timeWait = new TimeWaitTable(this.#host)
+    this.#synQueue = new SynQueue(this.#host, this.#random)
+    this.#hashes = new TupleHashes(this.#random)
     this.#tunnel = new UdpTunnel({
       owner: this.#host,
       encapsulation: options.encapsulation ?? 'framed',
@@ -129,11 +138,13 @@ export class Stack extends EventEmitter<StackEvents> {
     return this.mib.toObject()
   }
 
-  /** One record per listener and connection: what `ss -tipean` shows. */
+  /** One record per listener and connection, half-open ones and TIME_WAIT included: what `ss -tipean` shows. */
   sockets(): SocketRecord[] {
     const now = this.#clock.nowUs()
     const records = [...this.#listeners].map((listener) => socketRecord(listener, now))
     for (const flows of this.#flows) for (const endpoint of flows.endpoints()) records.push(socketRecord(endpoint, now))
+    for (const record of this.#synQueue) records.push(halfOpenRecord(record))
+    for (const entry of this.#timeWait) records.push(timeWaitRecord(entry))
     return records
   }
 
@@ -195,7 +206,7 @@ export class Stack extends EventEmitter<StackEvents> {
       udp,
       direct ? udp.address : (address ?? udp.address),
       port,
-      options.backlog,
+      options,
     )
     const failure = this.#ports.bind({ address: listener.address, port, ipv6Only, reusePort }, listener)
     if (failure !== null) {
@@ -221,10 +232,13 @@ export class Stack extends EventEmitter<StackEvents> {
     })
     if (typeof path === 'string') return path
     const flows = path.user as PathFlows
-    const localPort = this.#localPort(flows, path, request, throughTunnel)
-    if (typeof localPort === 'string') return localPort
     const now = this.#clock.nowUs()
-    const connection = this.#makeConnection(path, localPort, request.port, request, now)
+    const localPort = this.#localPort(flows, path, request, throughTunnel, now)
+    if (typeof localPort === 'string') return localPort
+    // After one in TIME_WAIT: beyond its numbers.
+    const before = this.#timeWait.find(flows, flowKey(localPort, request.port))
+    const iss = before === undefined ? null : this.#timeWait.recycle(before)
+    const connection = this.#makeConnection(path, localPort, request.port, request, now, iss)
     const endpoint = new Endpoint(this.#host, connection, path, owner)
     flows.set(flowKey(localPort, request.port), endpoint)
     connection.openActive(now)
@@ -241,7 +255,8 @@ export class Stack extends EventEmitter<StackEvents> {
     for (const flows of this.#flows) {
       for (const endpoint of flows.endpoints()) {
         const { connection, path } = endpoint
-        if (connection.unread > 0) connection.abort(now)
+        // Who has had our FIN is told that nobody will answer its own.
+        if (connection.unread > 0 || connection.awaitsFin) connection.abort(now)
         else connection.end(now)
         while (connection.fill(path, now));
         const { sender } = connection
@@ -267,15 +282,22 @@ export class Stack extends EventEmitter<StackEvents> {
     path: Path,
     { address, port, localPort = 0 }: ConnectRequest,
     throughTunnel: boolean,
+    now: number,
   ): number | ErrorCode {
     const { bare } = this.#host
+    const isInUse = (candidate: number): boolean => {
+      const key = flowKey(candidate, port)
+      if (flows.get(key) !== undefined || this.#synQueue.find(flows, key) !== undefined) return true
+      const entry = this.#timeWait.find(flows, key)
+      return entry !== undefined && !this.#timeWait.isReusable(entry, path.loopback, now)
+    }
     const isTaken = (candidate: number): boolean => {
-      if (flows.get(flowKey(candidate, port)) !== undefined) return true
+      if (isInUse(candidate)) return true
       return (throughTunnel && this.#ports.has(candidate)) || (bare && looksLikeShim(candidate))
     }
     if (localPort !== 0) {
-      const flow = flows.get(flowKey(localPort, port))
-      return flow === undefined ? localPort : 'EADDRINUSE'
+      // linux: bind takes the port, connect finds the tuple taken.
+      return isInUse(localPort) ? 'EADDRNOTAVAIL' : localPort
     }
     // ours: the first connection of a path has the path's UDP port for its own, so that firewalls and logs show one number.
     if (!throughTunnel && !isTaken(path.localPort)) return path.localPort
@@ -291,6 +313,7 @@ export class Stack extends EventEmitter<StackEvents> {
     remotePort: number,
     settings: Pick<ConnectRequest, 'noDelay' | 'congestionControl' | 'sndbuf' | 'rcvbuf' | 'mss'>,
     now: number,
+    iss: Seq | null,
   ): Connection {
     const { localAddress, remoteAddress } = path
     const options: ConnectionOptions = {
@@ -298,8 +321,8 @@ export class Stack extends EventEmitter<StackEvents> {
       family: path.family,
       localPort,
       remotePort,
-      iss: this.#numbers.isn(localAddress, localPort, remoteAddress, remotePort, now),
-      tsOffset: this.#numbers.timestampOffset(localAddress, localPort, remoteAddress, remotePort),
+      iss: iss ?? this.#numbers.isn(localAddress, localPort, remoteAddress, remotePort, now),
+      tsOffset: this.#host.timestampOffset(localAddress, localPort, remoteAddress, remotePort),
       maxSegment: path.maxSegment,
       receiveLimit: () => path.receiveBudget.windowLimit(path.maxSegment - 32),
       checksumOffload: (this.#options.checksum ?? 'offload') === 'offload',
@@ -314,29 +337,77 @@ export class Stack extends EventEmitter<StackEvents> {
     return connection
   }
 
-  /** A segment that no connection waits for: to a listener if it is a SYN, else it draws a RST (rfc9293#3.10.7.1, #3.10.7.2). */
-  #stranger(flows: PathFlows, segment: Segment, now: number): void {
+  /**
+   * A segment of no connection: for what is left of one, or for one that is not there yet, or to a listener if it is a SYN, or it draws a RST
+   * (rfc9293#3.10.7.1, #3.10.7.2). `summed`: it had a checksum.
+   */
+  #stranger(flows: PathFlows, segment: Segment, summed: boolean, now: number): void {
     const { path } = flows
     const { flags } = segment
+    const tcpPorts = flowKey(segment.dstPort, segment.srcPort)
+    const mayLackChecksum = summed || this.#host.bare
+    let iss: Seq | null = null
+
+    const entry = this.#timeWait.find(flows, tcpPorts)
+    if (entry !== undefined) {
+      if (!mayLackChecksum && !entry.checksumOffload) {
+        this.#damaged()
+        return
+      }
+      // A new incarnation: on to the listener with it, if there is one.
+      iss = this.#timeWait.arrives(entry, flows, segment, now)
+      if (iss === null) return
+    }
+    const record = this.#synQueue.find(flows, tcpPorts)
+    if (record !== undefined) {
+      if (!mayLackChecksum && !record.checksumOffload) this.#damaged()
+      else if (this.#synQueue.arrives(record, flows, segment, now)) {
+        this.#accept(record.listener, record, flows, segment, now)
+        // Not before: it may be what holds the path.
+        this.#synQueue.completed(record)
+      }
+      return
+    }
+
     const listener = (flags & Flag.RST) === 0 ? this.#listenerFor(path, segment.dstPort) : null
-    // rfc9293#3.10.7.2: what a listener gets before any SYN is from another life, and answered by a RST below.
-    if (listener === null || (flags & (Flag.ACK | Flag.SYN)) !== Flag.SYN) {
-      this.#reply(flows, segment, (out) => resetFor(segment, out))
+    if (listener !== null && (flags & (Flag.ACK | Flag.SYN)) === Flag.SYN) {
+      // linux: a SYN with FIN is no way to begin.
+      if ((flags & Flag.FIN) !== 0) return
+      // linux: beyond the last mark of tcp_mem nobody new is let in.
+      if (this.#memory.isFull) this.mib.ListenDrops++
+      else this.#synQueue.syn(listener, flows, segment, tcpPorts, iss, now)
       return
     }
-    // linux: a SYN with FIN is no way to begin.
-    if ((flags & Flag.FIN) !== 0 || !listener.admits()) return
-    // linux: beyond the last mark of tcp_mem nobody new is let in.
-    if (this.#memory.isFull) {
-      this.mib.ListenDrops++
-      return
+    if (listener !== null && (flags & (Flag.ACK | Flag.SYN)) === Flag.ACK) {
+      const cookie = this.#synQueue.fromCookie(listener, flows, segment, tcpPorts, summed, now)
+      if (cookie !== null) {
+        if (listener.isAcceptQueueFull(this.sysctl.values.somaxconn) || this.#memory.isFull) {
+          this.mib.ListenOverflows++
+          this.mib.ListenDrops++
+        } else this.#accept(listener, cookie, flows, segment, now)
+        return
+      }
     }
-    const connection = this.#makeConnection(path, segment.dstPort, segment.srcPort, {}, now)
+    // rfc9293#3.10.7.2: what a listener gets before any SYN is from another life.
+    this.#reply(flows, segment, (out) => resetFor(segment, out))
+  }
+
+  /** `segment` completes the handshake of `record`. */
+  #accept(listener: Listener, record: SynRecord, flows: PathFlows, segment: Segment, now: number): void {
+    const { path } = flows
+    const { dstPort, srcPort } = segment
+    const connection = this.#makeConnection(path, dstPort, srcPort, listener.tcp, now, record.iss)
+    connection.openFromSynRecv(record, now)
     const endpoint = new Endpoint(this.#host, connection, path, null)
-    listener.began(endpoint)
-    flows.set(flowKey(segment.dstPort, segment.srcPort), endpoint)
-    connection.openPassive(segment, now)
+    listener.enqueue(endpoint)
+    flows.set(flowKey(dstPort, srcPort), endpoint)
+    connection.segmentArrives(segment, now)
     this.#ready(endpoint)
+  }
+
+  #damaged(): void {
+    this.mib.InCsumErrors++
+    this.mib.InErrs++
   }
 
   #listenerFor(path: Path, port: number): Listener | null {
@@ -345,14 +416,15 @@ export class Stack extends EventEmitter<StackEvents> {
     return this.#ports.find(path.localAddress, port)
   }
 
-  /** A stateless answer. It is no longer than what drew it (a RST, or a bare ACK with timestamps only where there were some). */
-  #reply(flows: PathFlows, request: Segment, fill: (out: Segment) => boolean): void {
+  /** A stateless answer; without a request, `fill` names the ports. It is no longer than what drew it (a RST, or a bare ACK with timestamps only where there were some). */
+  #reply(flows: PathFlows, request: Segment | null, fill: (out: Segment) => boolean): void {
     const out = this.#outSegment
-    const { srcPort, dstPort, hasTimestamps } = request
     if (fill(out) === false) return
-    out.srcPort = dstPort
-    out.dstPort = srcPort
-    if (!hasTimestamps) out.hasTimestamps = false
+    if (request !== null) {
+      out.srcPort = request.dstPort
+      out.dstPort = request.srcPort
+      if (!request.hasTimestamps) out.hasTimestamps = false
+    }
     const length = 20 + optionsLength(out)
     const { path } = flows
     if (!path.reserve(length)) return
@@ -385,7 +457,8 @@ export class Stack extends EventEmitter<StackEvents> {
       if (item instanceof Endpoint) {
         item.deadlinePassed(now)
         this.#turn.add(item)
-      } else this.#timeWait.expired(item as TimeWaitEntry)
+      } else if (item instanceof HalfOpen) this.#synQueue.due(item, now)
+      else this.#timeWait.expire(now)
     })
     if (now >= this.#tunnel.deadline) this.#tunnel.deadlinePassed(now)
     this.#runTurn(now)
@@ -412,9 +485,8 @@ export class Stack extends EventEmitter<StackEvents> {
       this.#wheel.remove(endpoint)
       const flows = endpoint.path.user as PathFlows
       const key = flowKey(connection.localPort, connection.remotePort)
-      const timeWait = connection.state === State.TIME_WAIT
-      if (!timeWait || !this.#timeWait.add(timeWaitRecord(connection), flows, key, connection.checksumOffload, now))
-        flows.delete(key)
+      if (connection.state === State.TIME_WAIT) this.#timeWait.add(connection, flows, now)
+      flows.delete(key)
       endpoint.updateHold()
       return
     }
@@ -452,8 +524,9 @@ export class Stack extends EventEmitter<StackEvents> {
   }
 
   /** What the parts of the stack see of it: one object for all, each part through its own interface. */
-  #makeHost(): EndpointHost & FlowsHost & ListenerHost & TimeWaitHost & TurnHost & TunnelOwner {
+  #makeHost(): Host {
     const { values } = this.sysctl
+    const stack = this
     return {
       mib: this.mib,
       counters: this.mib,
@@ -482,14 +555,23 @@ export class Stack extends EventEmitter<StackEvents> {
       get exitLinger() {
         return values.exit_linger
       },
-      synLimit: (backlog) => Math.min(values.tcp_max_syn_backlog, values.somaxconn, Math.max(backlog, 1)),
       listenerClosed: (listener) => {
         this.#listeners.delete(listener)
         this.#ports.release(listener.port, listener)
       },
-      timeWaitArrives: (_flows, entry, segment, now) => this.#timeWait.arrives(entry, segment, now),
-      timeWaitReclaim: (entry) => this.#timeWait.reclaim(entry),
-      strangerArrives: (flows, segment, now) => this.#stranger(flows, segment, now),
+      timeWaitReclaim: (flows) => this.#timeWait.reclaim(flows),
+      strangerArrives: (flows, segment, summed, now) => this.#stranger(flows, segment, summed, now),
+      pathHash: (path) => this.#hashes.ofPath(path),
+      flowsTo: (...ends) => (this.#tunnel.pathTo(...ends)?.user as PathFlows | undefined) ?? null,
+      isn: (...tuple) => this.#numbers.isn(...tuple),
+      timestampOffset: (...tuple) =>
+        // rfc7323#5.4; 2: as before there were offsets.
+        values.tcp_timestamps === 2 ? toSeq(0) : this.#numbers.timestampOffset(...tuple),
+      mayChallenge: (now) => this.#challenges.take(now, values.tcp_challenge_ack_limit),
+      offload: (this.#options.checksum ?? 'offload') === 'offload',
+      get keepsPaths() {
+        return stack.#impairSpec !== null
+      },
       reply: (flows, request, fill) => this.#reply(flows, request, fill),
       settled: (endpoint, now) => this.#settled(endpoint, now),
       flush: (now) => this.#tunnel.flush(now),

@@ -155,13 +155,14 @@ export interface SynQueueHost {
   readonly mib: Mib
   readonly wheel: Wheel<WheelItem>
   readonly sysctl: TcpSysctl & {
+    readonly tcp_defer_accept: number
     readonly tcp_max_syn_backlog: number
     readonly somaxconn: number
     readonly tcp_syncookies: number
     readonly tcp_abort_on_overflow: number
   }
   readonly bare: boolean
-  /** Offer to leave checksums to UDP. */
+  /** We offer to leave checksums to UDP. */
   readonly offload: boolean
   /** Paths have a state of their own (impairment): handshakes keep theirs. */
   readonly keepsPaths: boolean
@@ -237,7 +238,7 @@ export class SynQueue {
     this.#table.add(flows.hashOf(tcpPorts), record)
     listener.began()
     this.#host.wheel.schedule(record)
-    this.#sendSynAck(record, flows, segment, now)
+    this.#sendSynAck(record, flows, now)
   }
 
   /** A segment for a half-open connection. True: it completes the handshake, and nothing else has been done. */
@@ -247,7 +248,7 @@ export class SynQueue {
     switch (verdict) {
       case SynVerdict.SynAck:
         if (!this.#mayAnswer(record, now)) mib.TCPACKSkippedSynRecv++
-        else this.#sendAgain(record, flows, segment, now)
+        else this.#sendAgain(record, flows, now)
         return false
       case SynVerdict.Old:
       case SynVerdict.Ack:
@@ -368,7 +369,7 @@ export class SynQueue {
     // Who waits for data is asked again only when the wait is over.
     if (defer === 0 || !acked || timeouts >= defer - 1) {
       const flows = record.flows ?? this.#flowsOf(record)
-      if (flows !== null) this.#sendAgain(record, flows, null, now)
+      if (flows !== null) this.#sendAgain(record, flows, now)
     }
     this.#host.wheel.schedule(record)
   }
@@ -397,26 +398,32 @@ export class SynQueue {
     return true
   }
 
-  #sendAgain(record: HalfOpen, flows: PathFlows, request: Segment | null, now: number): void {
+  #sendAgain(record: HalfOpen, flows: PathFlows, now: number): void {
     const { mib } = this.#host
     mib.RetransSegs++
     mib.TCPSynRetrans++
     record.sentAgain()
-    this.#sendSynAck(record, flows, request, now)
+    this.#sendSynAck(record, flows, now)
   }
 
-  #sendSynAck(record: HalfOpen, flows: PathFlows, request: Segment | null, now: number): void {
-    const tsVal = this.#timestamp(flows.path, record.tcpPorts, now)
-    this.#answer(record, record, flows, request, (out) =>
-      fillSynAck(record, out, this.#announced(record.listener, flows.path), this.#shift(record.listener), tsVal),
-    )
+  #sendSynAck(record: HalfOpen, flows: PathFlows, now: number): void {
+    this.#writeSynAck(record, record, record.listener, flows, this.#timestamp(flows.path, record.tcpPorts, now))
+  }
+
+  #writeSynAck(tuple: Tuple, record: SynRecord, listener: Listener, flows: PathFlows, tsVal: Seq): void {
+    const { path } = flows
+    const mss = Math.min(path.maxSegment - 20, listener.tcp.mss ?? Number.POSITIVE_INFINITY, 65_535)
+    this.#host.reply(flows, null, (out) => {
+      fillSynAck(record, out, mss, this.#shift(listener), tsVal)
+      out.srcPort = localOf(tuple.tcpPorts)
+      out.dstPort = remoteOf(tuple.tcpPorts)
+      return true
+    })
   }
 
   #sendAck(record: HalfOpen, flows: PathFlows, request: Segment, now: number): void {
     const tsVal = this.#timestamp(flows.path, record.tcpPorts, now)
-    this.#answer(record, record, flows, request, (out) =>
-      fillSynRecvAck(record, out, this.#shift(record.listener), tsVal),
-    )
+    this.#host.reply(flows, request, (out) => fillSynRecvAck(record, out, this.#shift(record.listener), tsVal))
   }
 
   #sendCookie(
@@ -439,9 +446,7 @@ export class SynQueue {
       : { ...options, wscale: -1, sackPermitted: false, checksumOffload: false }
     const record: SynRecord = { ...kept, iss, irs: segment.seq, wnd, retries: 0, sentAt: now }
     const tsVal = seqAdd(cookieTimestamp(options, now / 1000) as Seq, this.#offset(path, tuple.tcpPorts))
-    this.#answer(tuple, record, flows, segment, (out) =>
-      fillSynAck(record, out, this.#announced(listener, path), this.#shift(listener), tsVal),
-    )
+    this.#writeSynAck(tuple, record, listener, flows, tsVal)
   }
 
   #reset({ iss }: HalfOpen, flows: PathFlows, segment: Segment): void {
@@ -451,27 +456,6 @@ export class SynQueue {
       out.flags = Flag.RST
       return true
     })
-  }
-
-  #answer(
-    { tcpPorts }: Pick<Tuple, 'tcpPorts'>,
-    { hasTimestamps }: SynRecord,
-    flows: PathFlows,
-    request: Segment | null,
-    fill: (out: Segment) => true,
-  ): void {
-    this.#host.reply(flows, null, (out) => {
-      fill(out)
-      out.srcPort = localOf(tcpPorts)
-      out.dstPort = remoteOf(tcpPorts)
-      // No longer than what drew it.
-      if (request !== null && !request.hasTimestamps && !hasTimestamps) out.hasTimestamps = false
-      return true
-    })
-  }
-
-  #announced({ tcp }: Listener, path: Path): number {
-    return Math.min(path.maxSegment - 20, tcp.mss ?? Number.POSITIVE_INFINITY, 65_535)
   }
 
   #shift({ tcp }: Listener): number {

@@ -139,6 +139,14 @@ export const sysctlTable = {
   somaxconn: number(4096, 0, INT_MAX, 'longest accept queue; the backlog of listen is cut to it', {
     source: 'net/core/sysctl_net_core.c',
   }),
+  tcp_syncookies: number(1, 0, 2, 'SYN cookies: 0 never, 1 when the SYN queue is full, 2 always', {
+    source: 'net/ipv4/syncookies.c; rfc4987#3.6',
+  }),
+  tcp_defer_accept: number(0, 0, SECONDS_MAX, 'a connection is handed on when data has come, or so much time passed', {
+    unit: 's',
+    scope: 'connection',
+    source: 'TCP_DEFER_ACCEPT of tcp(7)',
+  }),
   tcp_abort_on_overflow: onOff(0, 'accept queue full: 0 drops what would complete a handshake, 1 answers it with RST'),
 
   // Closing

@@ -1,4 +1,4 @@
-import { type Connection, type TimeWaitRecord, TimeWaitVerdict, timeWaitAck, timeWaitArrives } from '../tcp/index.ts'
+import { type Connection, type TimeWaitAnswer, TimeWaitVerdict, timeWaitAck, timeWaitArrives } from '../tcp/index.ts'
 import { type Segment, type Seq, seqAdd, seqLt } from '../wire/index.ts'
 import type { PathFlows } from './flows.ts'
 import type { Mib } from './mib.ts'
@@ -227,7 +227,7 @@ export class TimeWaitTable implements WheelItem {
   }
 
   #answer(entry: TimeWaitEntry, flows: PathFlows, segment: Segment, now: number): void {
-    const record: Omit<TimeWaitRecord, 'localPort' | 'remotePort' | 'rcvWnd'> = {
+    const record: TimeWaitAnswer = {
       sndNxt: entry.sndNxt,
       rcvNxt: entry.rcvNxt,
       windowField: entry.windowField,

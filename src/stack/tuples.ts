@@ -67,7 +67,8 @@ export class TupleTable<Item extends TupleRecord> {
   }
 
   *[Symbol.iterator](): Generator<Item> {
-    for (const first of this.#items.values()) for (let item: Item | null = first; item !== null; item = item.chain) yield item
+    for (const first of this.#items.values())
+      for (let item: Item | null = first; item !== null; item = item.chain) yield item
   }
 }
 

@@ -186,6 +186,8 @@ function onData(c: Connection, seg: Segment, now: number): void {
         const rtt = c.timestamps.rtt(seg, now)
         if (rtt > 0) receiver.window.onRtt(rtt)
       }
+      // What was out of order in this turn is in order now.
+      if (receiver.reassembly.isEmpty) ackPolicy.duplicates = 0
       if (result === Received.FilledGap || shouldAckNow(c)) ackPolicy.now = true
       else ackPolicy.scheduled = true
       break
@@ -193,7 +195,8 @@ function onData(c: Connection, seg: Segment, now: number): void {
     case Received.Duplicate:
     case Received.Dropped:
       if (result === Received.OutOfOrder) mib.TCPOFOQueue++
-      else if (result === Received.Dropped) mib.TCPOFODrop++
+      else if (result === Received.Duplicate) mib.TCPOFOMerge++
+      else mib.TCPOFODrop++
       // rfc5681#4.2: at once, and without SACK one for each.
       if (!c.sackOk && ackPolicy.now) ackPolicy.duplicates++
       ackPolicy.enterQuickMode(receiver.rcvWnd, receiver.rcvMss, 16, host.sysctl)
@@ -201,7 +204,7 @@ function onData(c: Connection, seg: Segment, now: number): void {
       break
     default:
       // Nothing new, or the window was closed: the sender has to be told where we stand.
-      if (windowBefore === 0) mib.TCPZeroWindowDrop++
+      if (windowBefore === 0 && seg.seq === receiver.rcvNxt) mib.TCPZeroWindowDrop++
       ackPolicy.now = true
   }
   if (host.sysctl.tcp_dsack === 0) receiver.duplicate = null

@@ -16,6 +16,7 @@ import { Refusals } from './refusals.ts'
 import { RttEstimator } from './rtt.ts'
 import { DEFAULT_MSS_IPV4, DEFAULT_MSS_IPV6, Sender } from './sender.ts'
 import { CloseReason, Event, isSynchronized, maySend, State } from './state.ts'
+import { openFromSynRecv, type SynRecord } from './syn-recv.ts'
 import { deadlinePassed } from './timeout.ts'
 import { OFF, Timers } from './timers.ts'
 import { Timestamps } from './timestamps.ts'
@@ -190,6 +191,11 @@ export class Connection {
     openPassive(this, segment, now)
   }
 
+  /** A listener's handshake is about to be completed by the segment that comes next (rfc9293#3.10.7.4): for who keeps half-open ones as records. */
+  openFromSynRecv(record: SynRecord, now: number): void {
+    openFromSynRecv(this, record, now)
+  }
+
   /** A segment for this connection, its checksum verified. Borrowed until return. */
   segmentArrives(segment: Segment, now: number): void {
     segmentArrives(this, segment, now)
@@ -303,7 +309,8 @@ export class Connection {
 
   setKeepalive(on: boolean, now: number): void {
     this.keepalive.on = on
-    this.timers.keepalive = on ? now + this.keepalive.timeUs(this.host.sysctl) : OFF
+    const lives = this.state !== State.CLOSE && this.state !== State.TIME_WAIT
+    this.timers.keepalive = on && lives ? now + this.keepalive.timeUs(this.host.sysctl) : OFF
   }
 
   /** The events since the last call, as bits of `Event`. */
@@ -320,6 +327,11 @@ export class Connection {
     if (this.state === State.CLOSE) return this.resetDue
     if (sender.queue.length > 0) return true
     return sender.finQueued && this.state !== State.FIN_WAIT2 && this.state !== State.TIME_WAIT
+  }
+
+  /** All of ours is acknowledged, the FIN too, and the peer has not finished. */
+  get awaitsFin(): boolean {
+    return this.state === State.FIN_WAIT2
   }
 
   /** Nothing more will come of it: closed, and its RST sent. */

@@ -3,5 +3,24 @@ export type { SegmentSink, TcpHost, TcpMib, TcpSysctl } from './host.ts'
 export type { TcpInfo } from './info.ts'
 export { resetFor } from './reset.ts'
 export { CaState, CloseReason, Event, State, stateName } from './state.ts'
-export { type TimeWaitRecord, TimeWaitVerdict, timeWaitAck, timeWaitArrives, timeWaitRecord } from './time-wait.ts'
+export {
+  agree,
+  fillSynAck,
+  fillSynRecvAck,
+  type SynOptions,
+  type SynPolicy,
+  type SynRecord,
+  SynVerdict,
+  synRecvArrives,
+  synWindow,
+} from './syn-recv.ts'
+export {
+  type TimeWaitAnswer,
+  type TimeWaitRecord,
+  TimeWaitVerdict,
+  timeWaitAck,
+  timeWaitArrives,
+  timeWaitRecord,
+} from './time-wait.ts'
 export { retriesTimeUs } from './timeout.ts'
+export { windowShift } from './window.ts'

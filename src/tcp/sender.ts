@@ -211,9 +211,16 @@ export class Sender {
     if (data > 0) this.queue.release(this.queue.base + data)
   }
 
-  /** rfc9293#3.10.7.4: the window of a segment that is not older than the one the last window came from. Returns whether it changed. */
+  /**
+   * rfc9293#3.10.7.4: the window of a segment that is not older than the one the last window came from. Returns whether it changed.
+   *
+   * linux: tcp_may_update_window; what acknowledges something new is newer, whatever its number, for a retransmission of the peer's carries
+   * what it has received since. Otherwise the old window would count from the new SND.UNA, and reach further than was ever promised.
+   */
   updateWindow(seq: Seq, ack: Seq, window: number): boolean {
-    if (!(seqLt(this.sndWl1, seq) || (this.sndWl1 === seq && seqLeq(this.sndWl2, ack)))) return false
+    const newer =
+      seqGt(ack, this.sndUna) || seqLt(this.sndWl1, seq) || (this.sndWl1 === seq && seqLeq(this.sndWl2, ack))
+    if (!newer) return false
     this.sndWl1 = seq
     this.sndWl2 = ack
     if (window > this.maxWindow) this.maxWindow = window

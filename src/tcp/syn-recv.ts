@@ -121,7 +121,8 @@ export function synRecvArrives(record: SynRecord, seg: Segment): SynVerdict {
   const { flags } = seg
   const rst = (flags & Flag.RST) !== 0
   const old = record.hasTimestamps && seg.hasTimestamps && !rst && seqLt(seg.tsVal, record.tsVal)
-  if ((flags & (Flag.SYN | Flag.ACK | Flag.RST)) === Flag.SYN && seg.seq === record.irs && !old) return SynVerdict.SynAck
+  if ((flags & (Flag.SYN | Flag.ACK | Flag.RST)) === Flag.SYN && seg.seq === record.irs && !old)
+    return SynVerdict.SynAck
   const rcvNxt = seqAdd(record.irs, 1)
   // linux: before the window is looked at, so that an ACK of another life finds nobody here.
   if (!rst && (flags & Flag.ACK) !== 0 && seg.ack !== seqAdd(record.iss, 1)) return SynVerdict.Reset

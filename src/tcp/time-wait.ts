@@ -18,6 +18,11 @@ export interface TimeWaitRecord {
   tsOffset: number
 }
 
+/** What it takes to judge a segment. */
+export type TimeWaitNumbers = Pick<TimeWaitRecord, 'rcvNxt' | 'timestamps' | 'tsRecent'>
+/** What it takes to answer one. */
+export type TimeWaitAnswer = Omit<TimeWaitRecord, 'localPort' | 'remotePort' | 'rcvWnd'>
+
 export function timeWaitRecord(c: Connection): TimeWaitRecord {
   const { sender, receiver, timestamps } = c
   const rcvWnd = receiver.rcvWnd
@@ -49,7 +54,7 @@ export const TimeWaitVerdict = {
 export type TimeWaitVerdict = (typeof TimeWaitVerdict)[keyof typeof TimeWaitVerdict]
 
 /** rfc9293#3.10.7.4 for TIME-WAIT (linux: tcp_timewait_state_process). `rfc1337`: a RST does not end it. */
-export function timeWaitArrives(record: TimeWaitRecord, seg: Segment, rfc1337: boolean): TimeWaitVerdict {
+export function timeWaitArrives(record: TimeWaitNumbers, seg: Segment, rfc1337: boolean): TimeWaitVerdict {
   const old = record.timestamps && seg.hasTimestamps && seqLt(seg.tsVal, record.tsRecent)
   const end = seqAdd(seg.seq, seg.len)
   if (!old && seg.seq === record.rcvNxt && (seg.flags & Flag.RST) !== 0)
@@ -69,7 +74,7 @@ export function timeWaitArrives(record: TimeWaitRecord, seg: Segment, rfc1337: b
 }
 
 /** Fills `out`, ports left out, with the ACK that a record answers with. */
-export function timeWaitAck(record: TimeWaitRecord, out: Segment, nowMs: number): true {
+export function timeWaitAck(record: TimeWaitAnswer, out: Segment, nowMs: number): true {
   out.reset()
   out.seq = record.sndNxt
   out.ack = record.rcvNxt

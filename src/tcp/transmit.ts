@@ -40,8 +40,11 @@ export function fill(c: Connection, sink: SegmentSink, now: number): boolean {
   if (!isSynchronized(c.state)) return false
 
   if (c.ackPolicy.duplicates > 0) {
+    if (!sendBare(c, sink, c.sender.sndNxt, now)) return false
     c.ackPolicy.duplicates--
-    return sendBare(c, sink, c.sender.sndNxt, now)
+    // The last of them is still owed, alone or on data.
+    c.ackPolicy.now = true
+    return true
   }
   if (maySendQueued(c.state)) {
     if (c.lossProbeDue && sendLossProbe(c, sink, now)) return true

@@ -32,6 +32,11 @@ export interface Path extends FrameSink {
   active: boolean
   /** When the peer was last heard: a segment, or the answer to a probe of ours. */
   readonly lastHeardUs: number
+  /**
+   * Segments of more bytes than this seem to vanish: neither are frames packed into datagrams that are longer. Otherwise small segments, sent
+   * together, would go the way of the large ones. For as long as the path lasts.
+   */
+  packAtMost(maxSegment: number): void
   /** A refused send is to be probed at once: sends one probe frame now. Nothing in bare mode, which has no probes. */
   probe(): void
 }

@@ -71,6 +71,8 @@ export class UdpPath implements Path {
   #out: Batch | null = null
   /** Bytes of the largest datagram that is packed or sent. */
   #maxDatagram: number
+  /** Bytes of the largest into which several frames are packed. */
+  #packLimit = Infinity
   /** What the kernel refused as too large. */
   #refusedSize = Infinity
   #records = 0
@@ -175,8 +177,7 @@ export class UdpPath implements Path {
     if (batch === null) return
     const used = batch.used
     if (this.#shim !== 0) writeShim(batch.buffer, used, FrameKind.Segment, size)
-    // In bare mode the datagram is the segment: never two in one.
-    batch.append(used + this.#shim + size, this.#shim === 0 ? 0 : this.#maxDatagram)
+    batch.append(used + this.#shim + size, this.#packable)
     if (!this.dirty) this.#host.pathDirty(this)
   }
 
@@ -288,6 +289,10 @@ export class UdpPath implements Path {
     this.#host.owner.wantTurn()
   }
 
+  packAtMost(maxSegment: number): void {
+    this.#packLimit = Math.min(this.#packLimit, maxSegment + this.#shim)
+  }
+
   // ---- receiving
 
   /** A segment came: borrowed until return. */
@@ -306,6 +311,11 @@ export class UdpPath implements Path {
   }
 
   // ---- inside
+
+  /** Bytes up to which frames share a datagram; in bare mode the datagram is the segment, never two in one. */
+  get #packable(): number {
+    return this.#shim === 0 ? 0 : Math.min(this.#maxDatagram, this.#packLimit)
+  }
 
   /** The batch that is being written, with room for a frame of `size` bytes. */
   #room(size: number): Batch {
@@ -372,19 +382,19 @@ export class UdpPath implements Path {
     const at = batch.used + this.#shim
     if (this.#shim !== 0) writeShim(batch.buffer, batch.used, FrameKind.Segment, size)
     buffer.copy(batch.buffer, at, start, end)
-    batch.append(at + size, this.#shim === 0 ? 0 : this.#maxDatagram)
+    batch.append(at + size, this.#packable)
   }
 
   #appendFrame(buffer: Buffer, start: number, end: number): void {
     const batch = this.#outRoom(end - start)
     buffer.copy(batch.buffer, batch.used, start, end)
-    batch.append(batch.used + end - start, this.#maxDatagram)
+    batch.append(batch.used + end - start, this.#packable)
   }
 
   #writeProbe(kind: typeof FrameKind.Probe | typeof FrameKind.ProbeReply, token: bigint): void {
     const batch = this.#room(SHIM_LENGTH + 8)
     const size = writeProbe(batch.buffer, batch.used, kind, token)
-    batch.append(batch.used + size, this.#maxDatagram)
+    batch.append(batch.used + size, this.#packable)
     if (!this.dirty) this.#host.pathDirty(this)
   }
 

@@ -1,6 +1,6 @@
 import type { Tracer } from '../../src/observe/tracer.ts'
 import { type State, stateName } from '../../src/tcp/index.ts'
-import { Flag, formatSegment, type Segment, type Seq } from '../../src/wire/index.ts'
+import { Flag, formatSegment, type Segment, type Seq, seqAdd } from '../../src/wire/index.ts'
 
 const CA_NAMES = ['Open', 'Disorder', 'CWR', 'Recovery', 'Loss']
 
@@ -18,6 +18,8 @@ export class LineTracer implements Tracer {
 
   segmentSent(_id: number, now: number, seg: Segment, retransmission: boolean): void {
     if ((seg.flags & Flag.SYN) !== 0) this.#iss = seg.seq
+    // A listener does not trace the SYN that it answers.
+    if ((seg.flags & (Flag.SYN | Flag.ACK)) === (Flag.SYN | Flag.ACK)) this.#irs = seqAdd(seg.ack, -1)
     this.#line(
       now,
       `> ${formatSegment(seg, { seqBase: this.#iss, ackBase: this.#irs })}${retransmission ? ' (again)' : ''}`,

@@ -77,6 +77,8 @@ export const sysctlDraws: Readonly<Record<SysctlName, Draw>> = {
   tcp_synack_retries: range(MANY, 255),
   tcp_max_syn_backlog: orders(1, 4096),
   somaxconn: orders(1, 4096),
+  tcp_syncookies: range(0, 2),
+  tcp_defer_accept: range(0, 3),
   tcp_abort_on_overflow: flag,
 
   tcp_orphan_retries: range(MANY, 255),

@@ -7,9 +7,15 @@ import { type ListenOptions, type Net, type Server, type Socket, Stack, type Sta
 
 // Stacks on real sockets, for tests in `test/udp`: all of them go with the test.
 
+/** Servers' ends of connections: the end of a test is no error to them. */
+const accepted: Socket[] = []
+
 export function newStack(options: StackOptions = {}): Stack {
   const stack = new Stack(options)
-  onTestFinished(() => stack.close({ abort: true }))
+  onTestFinished(() => {
+    for (const socket of accepted.splice(0)) socket.destroy()
+    return stack.close({ abort: true })
+  })
   return stack
 }
 
@@ -21,15 +27,17 @@ export async function listen(
 ): Promise<{ server: Server; port: number }> {
   const { allowHalfOpen = false, ...where } = options
   const server = net.createServer({ allowHalfOpen }, onConnection)
+  server.on('connection', (socket) => accepted.push(socket))
   server.listen({ port: 0, host: '127.0.0.1', ...where })
   await once(server, 'listening')
   return { server, port: (server.address() as AddressInfo).port }
 }
 
-/** What a socket brings until its end. */
+/** What a socket brings until its end. It can be written to afterwards; an iterator would destroy it. */
 export async function bytesOf(socket: Socket): Promise<Buffer> {
   const pieces: Buffer[] = []
-  for await (const piece of socket) pieces.push(piece as Buffer)
+  socket.on('data', (piece: Buffer) => pieces.push(piece))
+  await once(socket, 'end')
   return Buffer.concat(pieces)
 }
 

@@ -233,7 +233,7 @@ const CLIENT_KEY = 0x1234_5678
 const SERVER_KEY = 0x0bad_cafe
 const PORT = 7000
 /** Longer than any plan takes: a transfer that is not over by then hangs. */
-const LIMIT_US = 4 * 3600 * 1_000_000
+const LIMIT_US = 12 * 3600 * 1_000_000
 
 /** The numbers that an end is to begin with, where its plan says. */
 function numbersOf({ iss, tsOffset }: EndPlan): Pick<StackOptions, 'numbers'> {
@@ -245,7 +245,7 @@ function numbersOf({ iss, tsOffset }: EndPlan): Pick<StackOptions, 'numbers'> {
 function leastDelayUs({ delay = 0, jitter = 0, reorder }: DirectionFields): number {
   // What is reordered as netem does it skips the delay.
   const skips = typeof reorder === 'object' ? reorder.by === undefined : reorder !== undefined
-  return skips ? 0 : Math.max(0, Number(delay) - Number(jitter)) * 1000
+  return skips ? 0 : Math.floor(Math.max(0, Number(delay) - Number(jitter)) * 1000)
 }
 
 /**

@@ -92,10 +92,12 @@ export class Watch implements Tracer {
     const { board } = sender
     const name = `segment ${seqPrint(seg.seq)}:${seqPrint(seqAdd(seg.seq, seg.len))}`
     if ((seg.flags & Flag.ACK) !== 0) {
-      const edge = seqAdd(seg.ack, (seg.flags & Flag.SYN) !== 0 ? seg.wnd : seg.wnd * 2 ** c.receiver.window.shift)
-      if (this.#edge !== null && seqLt(edge, this.#edge))
-        return `${name} pulls the window's edge back by ${seqDiff(this.#edge, edge)}`
-      this.#edge = edge
+      const unit = (seg.flags & Flag.SYN) !== 0 ? 1 : 2 ** c.receiver.window.shift
+      const edge = seqAdd(seg.ack, seg.wnd * unit)
+      // rfc7323#2.4: by less than a unit of the field it may seem to go back.
+      const back = this.#edge === null ? 0 : seqDiff(this.#edge, edge)
+      if (back >= unit) return `${name} pulls the window's edge back by ${back}`
+      if (this.#edge === null || back < 0) this.#edge = edge
     }
     if ((seg.flags & Flag.SYN) !== 0 || seg.len === 0) return null
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import nodeNet, { type AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Net, Socket } from '../../src/index.ts'
@@ -11,8 +12,8 @@ const CASES: [string, string][] = [
 ]
 
 interface Ends {
-  server: (string | number | undefined)[]
-  client: (string | number | undefined)[]
+  server: unknown[]
+  client: unknown[]
 }
 
 /** The addresses that both ends of a connection see, ports left out where the system chose them. */
@@ -32,8 +33,9 @@ async function ends(net: Net, clientNet: Net, host: string, address: string): Pr
   })
   expect((server.address() as AddressInfo).address).toBe(host)
   const socket = clientNet.connect({ port, host: address })
-  expect(String(await bytesOf(socket))).toBe('heard')
+  await once(socket, 'connect')
   const { localAddress, localFamily, remoteAddress, remotePort, remoteFamily } = socket
+  expect(String(await bytesOf(socket))).toBe('heard')
   return {
     server: JSON.parse(names[0]),
     client: [localAddress, localFamily, remoteAddress, remotePort === port, remoteFamily],

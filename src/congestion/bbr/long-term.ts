@@ -29,9 +29,9 @@ export class LongTerm {
   #lost = 0
 
   /** A valid sample. True: what was known of a policer is forgotten, and probing begins again. */
-  onAck(sample: RateSample, roundStart: boolean, probing: boolean): boolean {
+  onAck(sample: RateSample, appLimited: boolean, roundStart: boolean, probing: boolean): boolean {
     this.#lost = sample.totalLost ?? this.#lost + sample.lost
-    return this.#advance(sample.now, sample.totalDelivered, sample.lost > 0, sample.appLimited, roundStart, probing)
+    return this.#advance(sample.now, sample.totalDelivered, sample.lost > 0, appLimited, roundStart, probing)
   }
 
   /** linux: bbr_set_state; a timeout is a loss, and the end of a round. */

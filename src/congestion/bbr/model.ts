@@ -39,8 +39,8 @@ export class Model {
   }
 
   /** A valid sample (linux: bbr_update_bw, its last part). */
-  onBandwidth({ rate, appLimited }: RateSample): void {
-    if (!appLimited || rate >= this.#bw.value) this.#bw.update(rate, this.round.count)
+  onBandwidth(rateBps: number, appLimited: boolean): void {
+    if (!appLimited || rateBps >= this.#bw.value) this.#bw.update(rateBps, this.round.count)
   }
 
   /** linux: bbr_bdp; what the path holds without a queue at this bandwidth, times `gain`. */

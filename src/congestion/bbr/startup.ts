@@ -1,5 +1,3 @@
-import type { RateSample } from '../controller.ts'
-
 /** linux: bbr_high_gain; 2/ln 2, the least that doubles the rate in a round, and its inverse, which empties in one round what that filled. */
 export const HIGH_GAIN = 2885 / 1000
 export const DRAIN_GAIN = 1 / HIGH_GAIN
@@ -17,7 +15,7 @@ export class FullPipe {
     return this.#rounds
   }
 
-  onAck({ appLimited }: RateSample, roundStart: boolean, maxBwBps: number): void {
+  onAck(maxBwBps: number, roundStart: boolean, appLimited: boolean): void {
     if (this.reached || !roundStart || appLimited) return
     if (maxBwBps >= this.#bestBps * GROWTH) {
       this.#bestBps = maxBwBps

@@ -31,14 +31,9 @@ describe('a path that refuses', () => {
   it('icmp_refused_limit sets how many', () => {
     const s = established({ sysctl: { icmp_refused_limit: 1 } }).refuse().expectSent(probe()).expectState(State.ESTABLISHED)
     s.at(1000).refuse().expectState(State.CLOSE)
-    const many = established({ sysctl: { icmp_refused_limit: 5 } })
-    for (let i = 0; i < 4; i++) {
-      many.at(i * 500).refuse()
-      many.drain()
-    }
-    many.expectState(State.ESTABLISHED).at(1900).refuse()
-    many.drain()
-    many.expectState(State.CLOSE)
+    const many = established({ sysctl: { icmp_refused_limit: 5 } }).refuse().expectSent(probe()).at(10).refuse()
+    for (const t of [510, 1020]) many.expectAt(t, probe()).after(10).refuse().expectState(State.ESTABLISHED)
+    many.expectAt(1530, probe()).after(10).refuse().expectState(State.CLOSE)
   })
 
   it('data under way is the question as well', () => {
