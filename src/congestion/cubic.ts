@@ -83,8 +83,7 @@ export class Cubic implements CongestionController {
     this.#fastConvergence = booleanOption(options, 'fastConvergence', true)
     this.#renoFriendly = booleanOption(options, 'renoFriendly', true)
     const hystart = wordOption(options, 'hystart', 'hystart++', ['hystart++', 'hystart', 'off'])
-    this.#slowStartExit =
-      hystart === 'off' ? null : hystart === 'hystart' ? new HyStart() : new HyStartPlusPlus()
+    this.#slowStartExit = hystart === 'off' ? null : hystart === 'hystart' ? new HyStart() : new HyStartPlusPlus()
   }
 
   onSent(now: number, bytes: number, inFlight: number): void {

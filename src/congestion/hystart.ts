@@ -26,8 +26,7 @@ const CSS_GROWTH_DIVISOR = 4
 const CSS_ROUNDS = 5
 
 /** The rise of the round-trip time that tells of a queue. */
-const delayThreshold = (rtt: number): number =>
-  Math.min(Math.max(rtt / RTT_DIVISOR, DELAY_MIN_US), DELAY_MAX_US)
+const delayThreshold = (rtt: number): number => Math.min(Math.max(rtt / RTT_DIVISOR, DELAY_MIN_US), DELAY_MAX_US)
 
 /**
  * HyStart++ (rfc9406): when a round's smallest RTT has risen by an eighth, growth falls to a quarter (conservative slow start). Five such

@@ -28,7 +28,6 @@ export function wordOption<Word extends string>(
   const value = options[name]
   if (value === undefined) return fallback
   const word = words.find((one) => one === value)
-  if (word === undefined)
-    throw new TypeError(`Option '${name}' is one of ${words.join(', ')}, not ${String(value)}`)
+  if (word === undefined) throw new TypeError(`Option '${name}' is one of ${words.join(', ')}, not ${String(value)}`)
   return word
 }

@@ -5,8 +5,8 @@ const SINGLE_SEGMENT_BPS = 1_200_000 / 8
 /** A wake-up that came later than this is not made up for: the path did not wait. */
 const MAX_LATE_US = 10_000
 /** Quanta that may leave within a quantum of time, to make up for late wake-ups. */
-const CATCH_UP = 2
-/** Sending goes on so much early: a wake-up on a grid of a millisecond would else miss every other one by a segment. */
+const CATCH_UP = 4
+/** Sending goes on so much early, lest a wake-up on a grid of a millisecond be missed by a hair. */
 const SLACK_US = QUANTUM_US / 8
 
 /**
@@ -41,11 +41,11 @@ export function pacingRate(
 }
 
 /**
- * Spreads what is sent over time. Sending is on or off: on, it goes on until a quantum is ahead of the rate; off, until time has caught up,
- * so that a wake-up a millisecond fills any rate with bursts of a millisecond's worth, and low rates go segment by segment.
+ * Spreads what is sent over time. Sending is on or off: on, until one more segment would be more than a quantum ahead of the rate; off, until
+ * time has caught up. So a wake-up a millisecond fills any rate with bursts of a millisecond's worth, and low rates go segment by segment.
  *
  *     ahead  ▲ quantum ┄┄┄╱│┄┄┄┄┄╱│┄┄┄┄      the rate is held in the long run: a late wake-up begins behind (below 0)
- *            │          ╱  ╲    ╱  ╲         and makes up for that, at no more than twice the rate
+ *            │          ╱  ╲    ╱  ╲         and makes up for that, four quanta at most at a time
  *          0 ┼─────────╱────╲──╱────╲───▶ t
  */
 export class Pacer {
@@ -98,7 +98,7 @@ export class Pacer {
     const time = (bytes * 1e6) / rateBps
     this.#doneAt += time
     this.#burst += time
-    if (this.#doneAt >= now + QUANTUM_US) this.nextSendAt = this.#doneAt - SLACK_US
+    if (this.#doneAt + time > now + QUANTUM_US) this.nextSendAt = this.#doneAt - SLACK_US
     else if (this.#burst >= CATCH_UP * QUANTUM_US) this.nextSendAt = this.#burstAt + QUANTUM_US
   }
 

@@ -22,6 +22,8 @@ export class AckPolicy {
   quick = 0
   /** Turns of conversation seen; from `tcp_pingpong_thresh` on, ACKs wait for an answer to ride on. */
   pingpong = 0
+  /** Ends of what the peer sent at once, seen since the last ACK: 1, or 2 for more (linux: ICSK_ACK_PUSHED, ICSK_ACK_PUSHED2). */
+  pushed = 0
   #lastDataTs = 0
 
   isPingpong(sysctl: TcpSysctl): boolean {
@@ -43,6 +45,20 @@ export class AckPolicy {
       else if (gap > rto) this.enterQuick(rcvWnd, rcvMss, MAX_QUICKACKS)
     }
     this.#lastDataTs = now
+  }
+
+  /**
+   * A segment of `length` bytes was taken, with PSH or not. Less than a full one ends something; so does PSH on a full one, for it stands on the
+   * last of several that left together, and the next wait for their ACK (linux: tcp_measure_rcv_mss).
+   */
+  onEnd(length: number, rcvMss: number, psh: boolean): void {
+    if (length < rcvMss) this.pushed = this.pushed === 0 ? 1 : 2
+    else if (psh && this.pushed === 0) this.pushed = 1
+  }
+
+  /** The application has read all there was: nothing is gained by holding the ACK back (linux: tcp_cleanup_rbuf). */
+  onAllRead(sysctl: TcpSysctl): void {
+    if (this.scheduled && (this.pushed === 2 || (this.pushed === 1 && !this.isPingpong(sysctl)))) this.now = true
   }
 
   /** linux: tcp_incr_quickack; half a window of segments is acknowledged one by one. */
@@ -67,15 +83,16 @@ export class AckPolicy {
     if (this.ato !== 0 && now - this.#lastDataTs < this.ato && this.pingpong < 255) this.pingpong++
   }
 
-  /** An ACK left, for so many segments (linux: tcp_event_ack_sent). */
-  onAckSent(segments: number, sysctl: TcpSysctl): void {
-    if (this.quick > 0) {
-      this.quick = Math.max(0, this.quick - segments)
+  /** An ACK left (linux: tcp_event_ack_sent, which counts ACKs of new data, not the segments that they acknowledge, since 6.6). */
+  onAckSent(sysctl: TcpSysctl): void {
+    if (this.quick > 0 && this.scheduled) {
+      this.quick--
       // Out of quick mode: the least patience.
       if (this.quick === 0) this.ato = sysctl.tcp_delack_min_ms * 1000
     }
     this.now = false
     this.scheduled = false
+    this.pushed = 0
   }
 
   /** When the ACK now owed must leave (linux: tcp_send_delayed_ack). */

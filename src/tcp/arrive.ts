@@ -6,6 +6,9 @@ import { arriveSynSent, completeSynRecv } from './handshake.ts'
 import { Received } from './receiver.ts'
 import { CloseReason, Event, mayReceive, State } from './state.ts'
 
+/** linux: smaller segments cost more in overhead than they carry, and open no window. */
+const LEAST_TO_OPEN = 128
+
 // SEGMENT ARRIVES, rfc9293#3.10.7, in its order: sequence, RST, security (none here), SYN, ACK, URG, data, FIN.
 
 export function segmentArrives(c: Connection, seg: Segment, now: number): void {
@@ -53,7 +56,7 @@ function isAcceptable(c: Connection, seg: Segment, now: number): boolean {
   // rfc7323#5.3 R1: older than what came before it in time; a RST is let through, for it may lack timestamps.
   if (c.timestamps.on && !rst && c.timestamps.isOld(seg, now)) {
     mib.PAWSEstab++
-    if (!c.answerInvalid(now)) mib.TCPACKSkippedPAWS++
+    if (!answer(c, seg, now)) mib.TCPACKSkippedPAWS++
     return false
   }
 
@@ -62,9 +65,7 @@ function isAcceptable(c: Connection, seg: Segment, now: number): boolean {
   if (seqLt(end, receiver.rcvWup) || seqGt(seg.seq, receiver.window.rcvAcc)) {
     if (rst || isOutgrown(c, seg)) return false
     if ((flags & Flag.SYN) !== 0) onUnexpectedSyn(c, seg, now)
-    else if (seg.payloadLength > 0) {
-      c.ackPolicy.now = true
-    } else if (!c.answerInvalid(now)) mib.TCPACKSkippedSeq++
+    else if (!answer(c, seg, now)) mib.TCPACKSkippedSeq++
     return false
   }
 
@@ -87,6 +88,13 @@ function isAcceptable(c: Connection, seg: Segment, now: number): boolean {
 function isOutgrown(c: Connection, seg: Segment): boolean {
   if (c.state !== State.SYN_RECV || !c.timestamps.on || seg.hasTimestamps) return false
   c.host.mib.TCPACKSkippedSynRecv++
+  return true
+}
+
+/** An unacceptable segment draws an ACK: at once where it carries something, now and then where it may be part of an ACK loop. */
+function answer(c: Connection, seg: Segment, now: number): boolean {
+  if (seg.len === 0 || (seg.flags & Flag.SYN) !== 0) return c.answerInvalid(now)
+  c.ackPolicy.now = true
   return true
 }
 
@@ -174,6 +182,9 @@ function onData(c: Connection, seg: Segment, now: number): void {
       return
     }
     ackPolicy.onData(now, receiver.rcvWnd, receiver.rcvMss, c.rto, host.sysctl)
+    // linux: tcp_grow_window; the sender is to hear at once of a window that grows.
+    if (length >= LEAST_TO_OPEN && receiver.window.open(2 * Math.max(c.advertisedMss, length), receiver.unread))
+      ackPolicy.quick |= 1
   }
 
   const windowBefore = receiver.rcvWnd
@@ -207,6 +218,7 @@ function onData(c: Connection, seg: Segment, now: number): void {
       if (windowBefore === 0 && seg.seq === receiver.rcvNxt) mib.TCPZeroWindowDrop++
       ackPolicy.now = true
   }
+  if (length > 0) ackPolicy.onEnd(length, receiver.rcvMss, (seg.flags & Flag.PSH) !== 0)
   if (host.sysctl.tcp_dsack === 0) receiver.duplicate = null
   if (receiver.finished) onFin(c, now)
 }

@@ -234,6 +234,7 @@ export class Connection {
     const { tcp_moderate_rcvbuf, tcp_rmem } = host.sysctl
     const grows = tcp_moderate_rcvbuf === 1 && !host.memoryPressure
     window.tune(now, receiver.taken, receiver.rcvMss, grows ? tcp_rmem[2] : 0)
+    if (receiver.unread === 0 && receiver.reassembly.isEmpty) this.ackPolicy.onAllRead(host.sysctl)
     if (isSynchronized(this.state) && !receiver.finished) {
       // linux: tcp_cleanup_rbuf; tell of the window when it has at least doubled, else the next ACK does.
       const current = receiver.rcvWnd
@@ -404,7 +405,8 @@ export class Connection {
   /** linux: tcp_sndbuf_expand; twice the window, so that the application can refill one while the other is in flight. */
   growSendBuffer(): void {
     if (this.sndbufLocked || this.host.memoryPressure) return
-    const wanted = Math.min(2 * Math.max(this.cc.cwnd, this.initialWindow), this.host.sysctl.tcp_wmem[2])
+    // A controller's window may have a fraction, bytes in a queue must not.
+    const wanted = Math.floor(Math.min(2 * Math.max(this.cc.cwnd, this.initialWindow), this.host.sysctl.tcp_wmem[2]))
     if (wanted > this.sender.sndBuf) this.sender.sndBuf = wanted
   }
 
@@ -466,10 +468,12 @@ export class Connection {
     if (seqGt(sender.sndNxt, seqAdd(sender.writeSeq, 1))) return 'SND.NXT is beyond what was written'
     if (!board.isEmpty && !this.isDone && this.state !== State.TIME_WAIT && this.timers.rexmit === OFF)
       return 'data is outstanding and no retransmission timer runs'
-    if (receiver.reassembly.length > receiver.window.capacity + receiver.rcvMss)
+    // What was promised stays so, though the path's share may have shrunk since.
+    if (receiver.reassembly.length > Math.max(receiver.rcvWnd, receiver.window.capacity) + receiver.rcvMss)
       return 'more out of order than the window allows'
     if (this.isDone && this.deadline !== OFF) return 'a closed connection has a deadline'
     if (!(this.cc.cwnd >= 1)) return `cwnd is ${this.cc.cwnd}`
+    if (!Number.isInteger(sender.sndBuf) || !Number.isInteger(receiver.window.rcvBuf)) return 'a buffer has half a byte'
     return null
   }
 }

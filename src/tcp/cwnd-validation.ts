@@ -27,11 +27,14 @@ export function validateCwnd(c: Connection, limited: boolean, now: number): void
   sender.usedSince = now
 }
 
-/** After a silence of more than one RTO the path is no longer known (rfc5681#4.1, rfc2861#3.1). */
+/**
+ * After a silence of more than one RTO the path is no longer known (rfc5681#4.1, rfc2861#3.1). What counts is what was sent: a request that comes
+ * after a long silence would else be answered by a whole window at once.
+ */
 export function restartAfterIdle(c: Connection, now: number): void {
   const { sender, cc, host } = c
   if (host.sysctl.tcp_slow_start_after_idle === 0 || sender.lastSentTs < 0) return
-  const idle = now - Math.max(sender.lastSentTs, c.lastAckTs)
+  const idle = now - sender.lastSentTs
   const { rto } = c
   if (idle <= rto) return
   if (!cc.ownsRecovery) {
@@ -40,13 +43,15 @@ export function restartAfterIdle(c: Connection, now: number): void {
     let next = cc.cwnd
     for (let left = idle - rto; left > 0 && next > restart; left -= rto) next /= 2
     setCwnd(c, Math.max(Math.floor(next), restart), now, 'idle restart')
+    sender.usedSince = now
+    sender.mostUsed = 0
   }
   cc.onIdleRestart?.(now, idle)
 }
 
 /** linux: tcp_current_ssthresh; the way back up is quick to three quarters of what was. */
 function keepThreshold({ cc }: Connection): void {
-  if (cc.ssthresh !== Number.POSITIVE_INFINITY) cc.ssthresh = Math.max(cc.ssthresh, (cc.cwnd * 3) / 4)
+  if (cc.ssthresh !== Number.POSITIVE_INFINITY) cc.ssthresh = Math.max(cc.ssthresh, Math.floor((cc.cwnd * 3) / 4))
 }
 
 function setCwnd(c: Connection, cwnd: number, now: number, reason: string): void {

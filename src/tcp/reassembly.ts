@@ -31,6 +31,8 @@ export class Reassembly {
   readonly blocks: Block[] = []
   /** Bytes held. */
   length = 0
+  /** There may be ranges that are not among the blocks. */
+  #hasUntold = false
 
   get isEmpty(): boolean {
     return this.#pieces.length === 0
@@ -80,6 +82,7 @@ export class Reassembly {
       const piece = this.#pieces[0]
       if (piece === undefined || seqGt(piece.seq, rcvNxt)) return null
       this.#pieces.shift()
+      if (this.isEmpty) this.#hasUntold = false
       this.length -= seqDiff(piece.end, piece.seq)
       if (seqLeq(piece.end, rcvNxt)) continue
       return piece.data.subarray(seqDiff(rcvNxt, piece.seq))
@@ -100,14 +103,17 @@ export class Reassembly {
     this.#pieces = []
     this.blocks.length = 0
     this.length = 0
+    this.#hasUntold = false
   }
 
+  /** `[seq, end)` was there already: the block that holds it is the newest. */
   #touch(seq: Seq, end: Seq): void {
     const index = this.blocks.findIndex((block) => seqLeq(block.start, seq) && seqGeq(block.end, end))
     if (index > 0) this.blocks.unshift(...this.blocks.splice(index, 1))
+    else if (index < 0) this.#addBlock(seq, end)
   }
 
-  /** Merges `[start, end)` with the blocks that it meets; the result is the newest. */
+  /** Merges `[start, end)` with the ranges that it meets; the result is the newest. */
   #addBlock(start: Seq, end: Seq): void {
     const { blocks } = this
     for (let i = blocks.length - 1; i >= 0; i--) {
@@ -117,8 +123,33 @@ export class Reassembly {
       if (seqGt(block.end, end)) end = block.end
       blocks.splice(i, 1)
     }
-    blocks.unshift({ start, end })
+    const block = { start, end }
+    if (this.#hasUntold) this.#widen(block)
+    blocks.unshift(block)
     // Only so many fit an ACK; the oldest has been told at least three times (rfc2018#4).
-    if (blocks.length > MAX_BLOCKS) blocks.length = MAX_BLOCKS
+    if (blocks.length > MAX_BLOCKS) {
+      blocks.length = MAX_BLOCKS
+      this.#hasUntold = true
+    }
+  }
+
+  /** rfc2018#4: the first block is the whole range that holds the segment, though part of it be no longer among the blocks. */
+  #widen(block: Block): void {
+    const pieces = this.#pieces
+    let low = 0
+    let high = pieces.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (seqLeq((pieces[middle] as Piece).seq, block.start)) low = middle + 1
+      else high = middle
+    }
+    for (let i = low - 1; i >= 0 && seqGeq((pieces[i] as Piece).end, block.start); i--) {
+      const { seq } = pieces[i] as Piece
+      if (seqLt(seq, block.start)) block.start = seq
+    }
+    for (let i = Math.max(0, low - 1); i < pieces.length && seqLeq((pieces[i] as Piece).seq, block.end); i++) {
+      const { end } = pieces[i] as Piece
+      if (seqGt(end, block.end)) block.end = end
+    }
   }
 }

@@ -29,8 +29,9 @@ export class RttEstimator {
     return this.#srtt8 / 8
   }
 
+  /** The mean deviation: RTTVAR of rfc6298#2, without the floor that the timeout puts under it (linux: tcpi_rttvar). */
   get rttvar(): number {
-    return this.#rttvar4 / 4
+    return this.#mdev4 / 4
   }
 
   get hasSample(): boolean {

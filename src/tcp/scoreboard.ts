@@ -259,7 +259,7 @@ export class Scoreboard {
     if ((first.state & Sent.Lost) !== 0) this.lostOutSegs++
     if ((first.state & Sent.Retrans) !== 0) this.retransOutSegs++
     if (this.#firstLost > position) this.#firstLost = position
-    if (this.highestSacked > position) this.highestSacked++
+    if (this.highestSacked >= position) this.highestSacked++
   }
 
   /**

@@ -77,7 +77,7 @@ export class Sender {
   deliveredSegs = 0
   /** When `delivered` last grew, µs. */
   deliveredTs = 0
-  /** When data was sent last, µs; −1 never. */
+  /** When data was sent last, for the first time or again, µs; −1 never. */
   lastSentTs = -1
 
   constructor(sndBuf: number) {

@@ -170,6 +170,7 @@ function transmitAgain(c: Connection, sink: SegmentSink, position: number, now: 
   if (c.retransStamp < 0) c.retransStamp = now
   sender.totalRetrans++
   sender.bytesRetrans += payload
+  if (payload > 0) sender.lastSentTs = now
   host.mib.RetransSegs++
   if (recovery.isReducing) {
     host.mib.TCPFastRetrans++
@@ -200,7 +201,8 @@ function transmitNew(c: Connection, sink: SegmentSink, limit: number, now: numbe
   const { length, fin } = sender
   const last = length === sender.notSent
   // rfc9293#3.9.1.2 MUST-61: the last segment queued carries PSH.
-  const flags = Flag.ACK | (fin ? Flag.FIN : 0) | (last && length > 0 ? Flag.PSH : 0)
+  const push = length > 0 && (last || endsBurst(c, length, limit, now))
+  const flags = Flag.ACK | (fin ? Flag.FIN : 0) | (push ? Flag.PSH : 0)
   const seq = sender.sndNxt
   if (!send(c, sink, seq, flags, length, false, now)) return false
   c.overrideDue = false
@@ -218,6 +220,16 @@ function transmitNew(c: Connection, sink: SegmentSink, limit: number, now: numbe
   c.persist.reset()
   scheduleProbe(c, now)
   return true
+}
+
+/**
+ * The last of several full segments that leave together, for no window has room for another: with PSH the peer need not hold its ACK back (linux:
+ * __tcp_transmit_skb, which sets it on every segment cut into packets). A single one goes without: it is what congestion leaves.
+ */
+function endsBurst({ sender, cc }: Connection, length: number, limit: number, now: number): boolean {
+  if (sender.lastSentTs !== now || length < limit) return false
+  const next = length + limit
+  return sender.board.inFlight + next > cc.cwnd || seqDiff(seqAdd(sender.sndUna, sender.sndWnd), sender.sndNxt) < next
 }
 
 /** Nothing is in flight and the window lets nothing out: it must be probed, for the update may have been lost (rfc9293#3.8.6.1 MUST-36). */
@@ -239,7 +251,7 @@ function sendSyn(c: Connection, sink: SegmentSink, now: number): boolean {
   const out = host.outSegment
   out.reset()
   fillSyn(c, out, now)
-  if (!write(c, sink, out, 0, now)) return false
+  if (!write(c, sink, out, 0, now, !sender.board.isEmpty)) return false
   c.synDue = false
   if (sender.board.isEmpty) {
     sender.onSent(0, Flag.SYN, 1, now)
@@ -314,7 +326,6 @@ function send(
   if (out.wnd === 0) {
     if (seqDiff(before, receiver.rcvWup) > 0) mib.TCPToZeroWindowAdv++
   } else if (before === receiver.rcvWup) mib.TCPFromZeroWindowAdv++
-  const segments = Math.ceil(seqDiff(receiver.rcvNxt, receiver.rcvWup) / receiver.rcvMss)
   if (receiver.duplicate !== null) {
     if (seqLt(receiver.duplicate.start, receiver.rcvNxt)) mib.TCPDSACKOldSent++
     else mib.TCPDSACKOfoSent++
@@ -322,7 +333,7 @@ function send(
   }
   receiver.rcvWup = receiver.rcvNxt
   timestamps.lastAckSent = receiver.rcvNxt
-  ackPolicy.onAckSent(Math.max(1, segments), host.sysctl)
+  ackPolicy.onAckSent(host.sysctl)
   c.handshakeAckDue = false
   c.timers.delack = OFF
   if (length > 0) c.dataSegsOut++
@@ -375,6 +386,7 @@ function write(
   }
   sink.commit(header + length)
   c.segsOut++
-  c.host.mib.OutSegs++
+  // linux: tcpOutSegs leaves out what was sent before (rfc4022).
+  if (!retransmission) c.host.mib.OutSegs++
   return true
 }

@@ -38,6 +38,8 @@ export class ReceiveWindow {
   locked = false
 
   #synWindow = 0
+  /** How far the window has opened up to now, no further than a SYN can say at first (linux: rcv_ssthresh). */
+  #opened = MAX_UNSCALED_WINDOW
 
   // Dynamic right-sizing (linux: tcp_rcv_space_adjust).
   #measureStart = 0
@@ -71,7 +73,7 @@ export class ReceiveWindow {
   select(rcvNxt: Seq, unread: number, mss: number): number {
     const { capacity } = this
     const current = this.current(rcvNxt)
-    const free = Math.max(0, capacity - unread)
+    const free = Math.max(0, Math.min(capacity - unread, this.#opened))
     const step = Math.min(mss, Math.floor(capacity / 2))
     // rfc9293#3.8.6.2.2: the edge stays where it is until it can move by a segment or half the buffer.
     if (free - current < step) return current
@@ -114,6 +116,17 @@ export class ReceiveWindow {
   measureAgainst(space: number, now: number): void {
     this.#space = Math.max(1, Math.min(space, this.capacity))
     this.#measureStart = now
+  }
+
+  /**
+   * Data has come: the window opens by as much as two segments, `step`, so that it keeps up with a sender in slow start and promises no more
+   * than what comes has shown to be of use (linux: tcp_grow_window). Returns whether it did.
+   */
+  open(step: number, unread: number): boolean {
+    const room = this.capacity - unread - this.#opened
+    if (room <= 0) return false
+    this.#opened += Math.min(step, room)
+    return true
   }
 
   /** A round-trip time seen from the receiving side: a timestamp echoed with data. */

@@ -45,8 +45,9 @@ export class SocketBudget implements ReceiveBudget {
   windowLimit(mss: number): number {
     if (mss !== this.#mss) {
       this.#mss = mss
-      // An eighth is kept back for what no window governs: acknowledgements, handshakes, probes, segments sent twice.
-      this.#promise = Math.floor((this.granted - (this.granted >> 3)) / datagramCharge(mss + FRAME_OVERHEAD)) * mss
+      // linux: udp_rmem_release; what was read is given back to the buffer a quarter of it at a time, as long as more is waiting. That
+      // quarter also has room for what no window governs: acknowledgements, handshakes, probes, segments sent twice.
+      this.#promise = Math.floor((this.granted - (this.granted >> 2)) / datagramCharge(mss + FRAME_OVERHEAD)) * mss
     }
     // Two segments keep the acknowledgement clock going; less would stall (rfc9293#3.8.6.2.1).
     return Math.max(2 * mss, this.users > 1 ? Math.floor(this.#promise / this.users) : this.#promise)

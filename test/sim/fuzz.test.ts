@@ -27,8 +27,6 @@ const DROPS = [
   'InErrs',
   'InCsumErrors',
   'UdpInErrors',
-  'ListenDrops',
-  'TCPReqQFullDrop',
   'OutRsts',
   'TCPChallengeACK',
   'TCPSYNChallenge',
@@ -41,12 +39,20 @@ const DROPS = [
 ]
 const PAWS = ['PAWSEstab', 'PAWSActive', 'TCPACKSkippedPAWS']
 const PROBES = ['PathProbesIgnored']
+const FLOOD = ['ListenDrops', 'TCPReqQFullDrop']
+const COOKIES = ['TCPReqQFullDoCookies', 'SyncookiesSent', 'SyncookiesFailed']
+const noCookies = { tcp_syncookies: 0 }
 
 const CASES: [number, string, StackOptions, string[]][] = [
-  [1, 'framed', {}, [...DROPS, ...PAWS, ...PROBES]],
-  [2, 'without options', { checksum: 'always', sysctl: { tcp_sack: 0, tcp_timestamps: 0 } }, [...DROPS, ...PROBES]],
-  [3, 'through a tunnel', { tunnel: { port: TUNNEL_PORT } }, [...DROPS, ...PAWS, ...PROBES]],
-  [4, 'bare', { encapsulation: 'bare' }, [...DROPS, ...PAWS]],
+  [1, 'framed', { sysctl: noCookies }, [...DROPS, ...PAWS, ...PROBES, ...FLOOD]],
+  [
+    2,
+    'without options',
+    { checksum: 'always', sysctl: { ...noCookies, tcp_sack: 0, tcp_timestamps: 0 } },
+    [...DROPS, ...PROBES, ...FLOOD],
+  ],
+  [3, 'through a tunnel', { tunnel: { port: TUNNEL_PORT } }, [...DROPS, ...PAWS, ...PROBES, ...COOKIES]],
+  [4, 'bare', { encapsulation: 'bare' }, [...DROPS, ...PAWS, ...COOKIES]],
 ]
 
 // Checked as it goes, by the siege: the invariants of every connection, and what each stranger gets for what he threw.

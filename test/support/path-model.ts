@@ -214,10 +214,7 @@ export class PathModel {
     const { policer } = this.options
     if (policer === undefined) return true
     const { now } = this
-    this.#tokens = Math.min(
-      policer.burstBytes,
-      this.#tokens + ((now - this.#tokensAt) * policer.rateBps) / 1e6,
-    )
+    this.#tokens = Math.min(policer.burstBytes, this.#tokens + ((now - this.#tokensAt) * policer.rateBps) / 1e6)
     this.#tokensAt = now
     if (this.#tokens < this.mss) return false
     this.#tokens -= this.mss

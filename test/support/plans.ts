@@ -251,14 +251,15 @@ function weather(dice: Dice, most: number, blackHole: number): WeatherPlan | und
   return Object.keys(plan).length > 0 ? plan : undefined
 }
 
-function stack(dice: Dice, rough: Roughness): StackOptions {
+/** `damages`: the direction in which it does; a segment damaged by both sides could pass the checksum, which sees one flipped bit but not two. */
+function stack(dice: Dice, rough: Roughness, damages: 'in' | 'out'): StackOptions {
   const options: StackOptions = {
     sysctl: sysctls(dice, rough),
     mtu: dice.chance(0.25) ? dice.between(576, 9000) : 'auto',
     checksum: dice.chance(0.3) ? 'always' : 'offload',
   }
   if (dice.chance(0.2)) {
-    options.impair = { [dice.one(['in', 'out'])]: { corrupt: dice.upTo(0.05) } }
+    options.impair = { [damages]: { corrupt: dice.upTo(0.05) } }
     options.seed = dice.between(1, 1e6)
   }
   if (dice.chance(0.05)) options.recvBufferSize = dice.around(4096, 65_536)
@@ -291,8 +292,9 @@ export function drawPlan(seed: number): TransferPlan {
     loss: Math.max(Number(there.loss ?? 0), Number(plan.back?.loss ?? 0), skies.there || skies.back ? 1 : 0),
     blackHole: hole > 0,
   }
-  plan.clientStack = stack(dice, rough)
-  plan.serverStack = stack(dice, rough)
+  const damages = dice.one(['in', 'out'] as const)
+  plan.clientStack = stack(dice, rough, damages)
+  plan.serverStack = stack(dice, rough, damages)
   if (hole > 0) for (const { sysctl } of [plan.clientStack, plan.serverStack]) fit(sysctl as Settings, hole)
   if (dice.chance(0.15)) {
     plan.clientStack.tunnel = { port: 9898 }

@@ -89,8 +89,23 @@ export const CLASSIC: Partial<SysctlValues> = { tcp_recovery: 0, tcp_early_retra
 const ISS = toSeq(0x7fff_f000)
 const IRS = toSeq(0xffff_f000)
 
-/** The byte at a position of a stream. */
-const patternByte = (position: number): number => (position * 31 + (position >> 8)) & 0xff
+/** What is sent at each position of a stream repeats after so many bytes; a mistake of a segment or a window does not go unseen. */
+const PERIOD = 65_536
+const STREAM = Buffer.from(Array.from({ length: PERIOD }, (_, i) => (i * 31 + (i >> 8)) & 0xff))
+const STREAM_TWICE = Buffer.concat([STREAM, STREAM])
+
+function pattern(position: number, length: number): Buffer {
+  const from = ((position % PERIOD) + PERIOD) % PERIOD
+  if (from + length <= STREAM_TWICE.length) return STREAM_TWICE.subarray(from, from + length)
+  const data = Buffer.alloc(length)
+  for (let at = 0; at < length; at += PERIOD) STREAM_TWICE.copy(data, at, from, from + Math.min(PERIOD, length - at))
+  return data
+}
+
+/** As `expect`, for what is looked at after every step. */
+function must(condition: boolean, wanted: string): void {
+  if (!condition) throw new Error(`expected ${wanted}`)
+}
 
 export class Script {
   readonly c: Connection
@@ -216,7 +231,8 @@ export class Script {
 
   /** Lets time pass until `t`, whatever is sent in it; see `drain`. */
   elapse(t: number): this {
-    const until = this.#origin + Math.round(t * MS)
+    // Deadlines may lie between two microseconds.
+    const until = this.#origin + Math.ceil(t * MS - 1e-3)
     while (this.c.deadline <= until) this.#fire()
     this.#now = Math.max(this.#now, until)
     return this
@@ -368,20 +384,20 @@ export class Script {
 
   #fire(): void {
     const { deadline } = this.c
-    expect(deadline, 'deadlines lie ahead').toBeGreaterThanOrEqual(this.#now)
+    must(deadline >= this.#now, 'a deadline that lies ahead')
     // Called too early it does nothing.
     if (deadline - 1 >= this.#now) {
       const { length } = this.#sent
       this.#now = deadline - 1
       this.c.deadlinePassed(this.#now)
       this.pull()
-      expect(this.#sent.slice(length), 'sent before its time').toEqual([])
-      expect(this.c.deadline, 'a call too early').toBe(deadline)
+      must(this.#sent.length === length, 'nothing sent before its time')
+      must(this.c.deadline === deadline, 'the same deadline after a call too early')
     }
     this.#now = deadline
     this.c.deadlinePassed(deadline)
     this.pull()
-    if (this.c.deadline <= deadline) throw new Error(`the deadline at ${this.t} ms does not move on`)
+    must(this.c.deadline > deadline, `a deadline that moves on at ${this.t} ms`)
   }
 
   #expectNothing(when: string): void {
@@ -468,12 +484,12 @@ export class Script {
       buffer,
       offset,
       reserve(size: number): boolean {
-        expect(size).toBeLessThanOrEqual(buffer.length - offset)
+        must(size <= buffer.length - offset, `room for ${size} bytes`)
         reserved = size
         return !script.blocked
       },
       commit(size: number): void {
-        expect(size, 'no more than was reserved').toBeLessThanOrEqual(reserved)
+        must(size <= reserved, 'no more than was reserved')
         script.#departed(buffer, offset, offset + size)
       },
     }
@@ -482,16 +498,16 @@ export class Script {
   #departed(buffer: Buffer, start: number, end: number): void {
     const { c } = this
     const seg = new Segment()
-    expect(parseSegment(buffer, start, end, seg)).toBe(0)
-    expect([seg.srcPort, seg.dstPort]).toEqual([5000, 80])
+    must(parseSegment(buffer, start, end, seg) === 0, 'a segment that can be read')
+    must(seg.srcPort === 5000 && seg.dstPort === 80, 'the ports of the connection')
     const hasChecksum = buffer.readUInt16BE(start + 16) !== 0
-    if (hasChecksum) expect(verifyChecksum(buffer, start, end), 'checksum').toBe(true)
+    if (hasChecksum) must(verifyChecksum(buffer, start, end), 'a good checksum')
     const seq = seqDiff(seg.seq, ISS)
     const length = seg.payloadLength
     if (length > 0) {
       const data = buffer.subarray(seg.payloadStart, seg.payloadEnd)
-      if (!data.equals(pattern(seq - 1, length))) throw new Error(`wrong data sent at ${seq}`)
-      expect(seq + length, 'nothing beyond the right edge of the window').toBeLessThanOrEqual(this.#peerEdge)
+      must(data.equals(pattern(seq - 1, length)), `the data of ${seq}`)
+      must(seq + length <= this.#peerEdge, `nothing beyond the right edge of the window, ${this.#peerEdge}`)
     }
     const acks = (seg.flags & Flag.ACK) !== 0
     const ack = acks ? seqDiff(seg.ack, IRS) : 0
@@ -500,7 +516,7 @@ export class Script {
       const edge = ack + seg.wnd * 2 ** shift
       // rfc9293#3.8.6 SHLD-14, rfc7323#2.4
       const rounding = this.mayRound ? 2 ** shift - 1 : 0
-      expect(edge, 'the right edge of our window').toBeGreaterThanOrEqual(this.rightEdge - rounding)
+      must(edge >= this.rightEdge - rounding, `the right edge of our window where it was, at ${this.rightEdge}, not ${edge}`)
       this.rightEdge = edge
     }
     if (seg.hasTimestamps) this.#lastTsVal = seg.tsVal
@@ -523,12 +539,6 @@ export class Script {
       hasChecksum,
     })
   }
-}
-
-function pattern(position: number, length: number): Buffer {
-  const data = Buffer.alloc(length)
-  for (let i = 0; i < length; i++) data[i] = patternByte(position + i)
-  return data
 }
 
 // ---- What is expected, in short -----------------------------------------------------------------------------------------------

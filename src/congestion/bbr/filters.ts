@@ -84,3 +84,25 @@ export class RoundCounter {
     this.#nextDelivered = totalDelivered
   }
 }
+
+/**
+ * What was sent while the controller itself held the rate down, and what its samples must not be taken for (linux: bbr_update_min_rtt sets
+ * tp->app_limited). Counted as the sampler stamps segments, by what had been delivered.
+ */
+export class HeldDown {
+  #from = Number.POSITIVE_INFINITY
+  #until = -1
+
+  start(totalDelivered: number): void {
+    this.#from = totalDelivered
+  }
+
+  /** Still so: until all that is now in flight is delivered, at least. */
+  extend(totalDelivered: number, inFlight: number): void {
+    this.#until = totalDelivered + inFlight
+  }
+
+  covers(priorDelivered: number): boolean {
+    return priorDelivered >= this.#from && priorDelivered <= this.#until
+  }
+}

@@ -116,6 +116,7 @@ export class Bbr implements CongestionController {
   onMss(mss: number): void {
     this.#model.mss = mss
     this.cwnd = Math.max(this.cwnd, this.#recovery.inEpisode ? mss : this.#model.minWindow)
+    this.ssthresh = Math.max(this.ssthresh, this.#model.minWindow)
   }
 
   info(): Record<string, number | string | boolean> {
@@ -150,7 +151,7 @@ export class Bbr implements CongestionController {
     const { now, interval } = sample
     const { round } = this.#model
     const model = this.#model
-    const appLimited = sample.appLimited || this.#probeRtt.isLimited(sample)
+    const appLimited = sample.appLimited || this.#probeRtt.held.covers(sample.priorDelivered)
     round.started = false
     if (interval > 0) {
       round.update(sample.priorDelivered, sample.totalDelivered)

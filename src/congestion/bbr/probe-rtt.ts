@@ -1,4 +1,5 @@
 import type { RateSample } from '../controller.ts'
+import { HeldDown } from './filters.ts'
 import type { Model } from './model.ts'
 
 /** linux: bbr_min_rtt_win_sec, bbr_probe_rtt_mode_ms */
@@ -15,9 +16,8 @@ export class ProbeRtt {
   /** When PROBE_RTT may end; −1: the window has not come down yet. */
   #doneStamp = -1
   #roundDone = false
-  /** Samples of what was sent meanwhile say nothing of the path: from so much delivered to so much. */
-  #limitedFrom = Number.POSITIVE_INFINITY
-  #limitedUntil = -1
+  /** The low rate is not the path's. */
+  readonly held: HeldDown = new HeldDown()
 
   constructor(now: number) {
     this.#minRttStamp = now
@@ -36,13 +36,12 @@ export class ProbeRtt {
 
   start({ totalDelivered }: RateSample): void {
     this.#doneStamp = -1
-    this.#limitedFrom = totalDelivered
+    this.held.start(totalDelivered)
   }
 
   /** An acknowledgement in PROBE_RTT. True: it is over. */
   onAck({ now, totalDelivered, inFlight }: RateSample, model: Model): boolean {
-    // linux: sets tp->app_limited, so that the low rate is not taken for the path's.
-    this.#limitedUntil = totalDelivered + inFlight
+    this.held.extend(totalDelivered, inFlight)
     if (this.#doneStamp < 0) {
       if (inFlight <= model.minWindow) {
         this.#doneStamp = now + DURATION_US
@@ -62,11 +61,6 @@ export class ProbeRtt {
 
   end(now: number): void {
     this.#minRttStamp = now
-  }
-
-  /** Whether what the sample measured was sent in PROBE_RTT. */
-  isLimited({ priorDelivered }: RateSample): boolean {
-    return priorDelivered >= this.#limitedFrom && priorDelivered <= this.#limitedUntil
   }
 }
 

@@ -7,6 +7,7 @@ function receiverOf(...sizes: number[]): Receiver {
   receiver.window.advertiseUnscaled(toSeq(0))
   receiver.start(toSeq(99))
   receiver.window.shift = 7
+  receiver.window.open(1 << 20, 0)
   receiver.window.advertise(receiver.rcvNxt, 0, 1000)
   for (const [i, size] of sizes.entries()) {
     receiver.receive(seqAdd(receiver.rcvNxt, 0), Buffer.alloc(size, i + 1), 0, size, false)
