@@ -28,7 +28,7 @@
 // Read at once from one side before the other has its turn.
 #define BURST 64
 // While packets come thick the link looks at most this often, ns: to be woken for every packet costs those who send more than the sending does.
-#define QUANTUM 200000
+#define QUANTUM 100000
 
 typedef struct Packet {
   struct Packet *next;
@@ -206,7 +206,7 @@ int main(int count, char **arguments) {
   int a = open_device(arguments[1], "10.99.0.1"), b = open_device(arguments[2], "10.99.0.2");
   Direction directions[2] = {{.from = a, .to = b, .salt = mix(seed * 2)}, {.from = b, .to = a, .salt = mix(seed * 2 + 1)}};
   unsigned char *buffer = malloc(65536);
-  uint64_t woken = 0;
+  struct timespec quantum = {.tv_nsec = QUANTUM};
   fprintf(stderr, "ready\n");
   while (!stopped) {
     uint64_t time = now(), next = 0;
@@ -215,17 +215,12 @@ int main(int count, char **arguments) {
       Packet *first = directions[i].first;
       if (first != NULL && (next == 0 || first->arrives < next)) next = first->arrives;
     }
-    if (time - woken < QUANTUM) {
-      struct timespec rest = {.tv_nsec = QUANTUM - (time - woken)};
-      nanosleep(&rest, NULL);
-    }
+    nanosleep(&quantum, NULL);
     struct pollfd devices[2] = {{.fd = a, .events = POLLIN}, {.fd = b, .events = POLLIN}};
     time = now();
     uint64_t wait = next > time ? next - time : 0;
     struct timespec timeout = {.tv_sec = wait / SECOND, .tv_nsec = wait % SECOND};
-    int ready = ppoll(devices, 2, next == 0 ? NULL : &timeout, NULL);
-    woken = now();
-    if (ready <= 0) continue;
+    if (ppoll(devices, 2, next == 0 ? NULL : &timeout, NULL) <= 0) continue;
     for (int i = 0; i < 2; i++) {
       if (!(devices[i].revents & POLLIN)) continue;
       for (int n = 0; n < BURST; n++) {

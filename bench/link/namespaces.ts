@@ -14,6 +14,15 @@ export class Namespaces {
       for (const name of [this.sender, this.receiver]) {
         ip('netns', 'add', name)
         this.#made.push(name)
+        // A device that comes up asks for IPv6 routers, when it likes: no packet but those of the transfer is to be counted.
+        ip(
+          'netns',
+          'exec',
+          name,
+          'sh',
+          '-c',
+          'for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 1 > $f; done; :',
+        )
       }
     } catch (error) {
       this.remove()

@@ -139,8 +139,8 @@ export class ContainedController implements CongestionController {
   }
 
   onMss(mss: number): void {
-    this.#mss = mss
     this.#call('onMss', (inner) => inner.onMss?.(mss))
+    this.#mss = mss
   }
 
   info(): Record<string, number | string | boolean> {

@@ -53,7 +53,8 @@ export class HyStartPlusPlus implements SlowStartExit {
 
   onAck(sample: RateSample): boolean {
     if (this.#roundEnd < 0) this.#startRound(sample)
-    else if (sample.totalDelivered >= this.#roundEnd) {
+    // The first ACK beyond the round: a sample of the old one would hide a rise in the new.
+    else if (sample.totalDelivered > this.#roundEnd) {
       // rfc9406#4.2: conservative slow start lasts for whole rounds, the one it began in included.
       if (this.isConservative && ++this.#cssRounds >= CSS_ROUNDS) return true
       this.#startRound(sample)
@@ -123,7 +124,7 @@ export class HyStart implements SlowStartExit {
     const { now, rtt, srtt } = sample
     if (rtt < 0) return false
     if (rtt < this.#delayMin) this.#delayMin = rtt
-    // linux: after(snd_una, end_seq); the first ACK beyond the round begins the next.
+    // linux: after(snd_una, end_seq)
     if (this.#roundEnd < 0 || sample.totalDelivered > this.#roundEnd) {
       this.#roundStart = this.#lastAck = now
       this.#roundEnd = sample.totalDelivered + sample.inFlight

@@ -210,6 +210,11 @@ export class Handle extends AsyncResource implements EndpointOwner {
     this.#endpoint?.setKeepAlive(on, timeMs, intervalMs, count)
   }
 
+  /** The connection, for what only TCP knows; null before it was begun and after it was let go of. */
+  get endpoint(): Endpoint | null {
+    return this.#endpoint
+  }
+
   localName(): SocketName | null {
     const endpoint = this.#endpoint
     if (endpoint === null) return null

@@ -1,6 +1,6 @@
 import type { Listener } from '../stack/index.ts'
 import type { Appetite, Handle, kData, kEnd, kFailed, ListenHandle, SocketName } from './handle.ts'
-import type { Server, Socket, SocketTcp, StackSource, TcpConnectOptions } from './types.ts'
+import type { Server, ServerTcp, Socket, SocketTcp, StackSource, TcpConnectOptions } from './types.ts'
 
 // What the files of this folder keep on sockets and servers, out of reach of the names that users and frameworks put there.
 
@@ -134,6 +134,8 @@ export interface ServerInternals extends Server {
   keepAliveInitialDelay: number
   highWaterMark: number | undefined
   _emitCloseIfDrained(): void
+  _acceptPaused: boolean
+  _tcp: ServerTcp | null
   [kListener]: { listener: Listener; handle: ListenHandle } | null
   [kStack]: StackSource | undefined
 }

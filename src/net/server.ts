@@ -4,7 +4,14 @@ import { EventEmitter } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { getDefaultHighWaterMark } from 'node:stream'
 import { promisify } from 'node:util'
-import { defaultStack, type Endpoint, type EndpointOwner, type ErrorCode, type Listener } from '../stack/index.ts'
+import {
+  defaultStack,
+  type Endpoint,
+  type EndpointOwner,
+  type ErrorCode,
+  type Listener,
+  type ListenerInfo,
+} from '../stack/index.ts'
 import {
   isPipeName,
   normalizeArgs,
@@ -26,7 +33,7 @@ import {
 import { acceptedHandle, deafOwner, ListenHandle, socketName } from './handle.ts'
 import { kAdopt, kListener, kStack, type ServerInternals, type SocketInternals } from './internals.ts'
 import { Socket } from './socket.ts'
-import type { ListenOptions, Socket as PublicSocket, ServerConstructor, ServerOptions } from './types.ts'
+import type { ListenOptions, Socket as PublicSocket, ServerConstructor, ServerOptions, ServerTcp } from './types.ts'
 
 const { nextTick } = process
 
@@ -71,6 +78,8 @@ function ServerFunction(
   this._usingWorkers = false
   this._workers = []
   this._unref = false
+  this._acceptPaused = false
+  this._tcp = null
   this._listeningId = 1
   this[kListener] = null
   this[kStack] = given.stack ? () => given.stack as NonNullable<ServerOptions['stack']> : undefined
@@ -126,6 +135,7 @@ proto.listen = function (this: Self, ...args: unknown[]) {
       exclusive: Boolean(options.exclusive),
       reusePort: Boolean(options.reusePort),
       ipv6Only: options.ipv6Only === true,
+      tcp: options.tcp,
     }
     if (options.host) lookupAndListen(this, options.host, wish)
     else listenAnywhere(this, wish)
@@ -146,6 +156,7 @@ interface Wish {
   readonly exclusive: boolean
   readonly reusePort: boolean
   readonly ipv6Only: boolean
+  readonly tcp: ListenOptions['tcp']
 }
 
 function closeOnAbort(server: Self, { signal }: ListenOptions): void {
@@ -196,6 +207,7 @@ function tryListen(server: Self, address: string, family: 4 | 6, wish: Wish): Er
   server._connectionKey = `${family}:${address}:${wish.port}`
   if (serverListen.hasSubscribers) serverListen.asyncEnd.publish({ server })
   if (server._unref) listener.unref()
+  if (server._acceptPaused) listener.pause()
   handle.runInAsyncScope(nextTick, undefined, emitListening, server)
   return null
 }
@@ -311,6 +323,37 @@ Object.defineProperty(proto, 'listening', {
   },
   configurable: true,
   enumerable: true,
+})
+
+class Tcp implements ServerTcp {
+  readonly #server: Self
+
+  constructor(server: Self) {
+    this.#server = server
+  }
+
+  info(): ListenerInfo | undefined {
+    return this.#server[kListener]?.listener.info()
+  }
+
+  pauseAccept(): void {
+    this.#server._acceptPaused = true
+    this.#server[kListener]?.listener.pause()
+  }
+
+  resumeAccept(): void {
+    this.#server._acceptPaused = false
+    this.#server[kListener]?.listener.resume()
+  }
+}
+
+Object.defineProperty(proto, 'tcp', {
+  get(this: Self) {
+    if (!(this instanceof Server) || !Object.hasOwn(this, '_tcp')) return undefined
+    this._tcp ??= new Tcp(this)
+    return this._tcp
+  },
+  configurable: true,
 })
 
 proto.getConnections = function (this: Self, callback) {

@@ -1,7 +1,7 @@
 import diagnostics from 'node:diagnostics_channel'
 import { Duplex, type DuplexOptions } from 'node:stream'
 import timers from 'node:timers'
-import type { TcpInfo } from '../stack/index.ts'
+import type { Endpoint, TcpInfo } from '../stack/index.ts'
 import {
   isNormalized,
   normalizeArgs,
@@ -209,7 +209,7 @@ proto.connect = function (this: Self, ...args: unknown[]) {
     state.localName = null
   }
   if (this[kHandle] === null) {
-    state.tcp = null
+    ;(state.tcp as Tcp | null)?.keepLast(undefined)
     state.bytesRead = 0
     state.bytesWritten = 0
     this[kHandle] = new Handle(this)
@@ -236,6 +236,7 @@ proto[kConnected] = function (this: Self) {
   this._unrefTimer()
   if (state.noDelay) handle.setNoDelay(true)
   if (state.keepAlive.on) applyKeepAlive(handle, state)
+  if (state.tcp !== null) (state.tcp as Tcp).apply()
   emitTo(this, 'connect')
   this.emit('ready')
   if (this.readable && !this.isPaused()) this.read(0)
@@ -687,6 +688,10 @@ for (const [name, end, part] of [
 class Tcp implements SocketTcp {
   readonly #socket: Self
   #last: TcpInfo | undefined
+  #linger = -1
+  /** Null leaves it to the options of `connect`. */
+  #userTimeout: number | null = null
+  #corked = false
 
   constructor(socket: Self) {
     this.#socket = socket
@@ -698,6 +703,53 @@ class Tcp implements SocketTcp {
 
   keepLast(info: TcpInfo | undefined): void {
     this.#last = info
+  }
+
+  shutdownRead(): void {
+    this.#endpoint?.shutdownRead()
+  }
+
+  get linger(): number {
+    return this.#linger
+  }
+
+  set linger(seconds: number) {
+    validateNumber(seconds, 'linger')
+    this.#linger = seconds < 0 ? -1 : seconds
+    this.apply()
+  }
+
+  get userTimeout(): number {
+    return this.#userTimeout ?? this.#endpoint?.userTimeout ?? 0
+  }
+
+  set userTimeout(ms: number) {
+    validateInt32(ms, 'userTimeout', 0)
+    this.#userTimeout = ms
+    this.apply()
+  }
+
+  cork(): void {
+    this.#corked = true
+    this.#endpoint?.cork()
+  }
+
+  uncork(): void {
+    this.#corked = false
+    this.#endpoint?.uncork()
+  }
+
+  /** To the connection, if there is one: settings may come before it, and are those of the next as well. */
+  apply(): void {
+    const endpoint = this.#endpoint
+    if (endpoint === undefined || endpoint === null) return
+    endpoint.linger = this.#linger
+    if (this.#userTimeout !== null) endpoint.userTimeout = this.#userTimeout
+    if (this.#corked) endpoint.cork()
+  }
+
+  get #endpoint(): Endpoint | null | undefined {
+    return this.#socket[kHandle]?.endpoint
   }
 }
 

@@ -1,5 +1,5 @@
 import type nodeNet from 'node:net'
-import type { ConnectRequest, Stack, TcpInfo } from '../stack/index.ts'
+import type { ConnectRequest, ListenerInfo, ListenTcpOptions, Stack, TcpInfo } from '../stack/index.ts'
 
 // The shapes that users see. They extend those of Node's own `net`, so that a sluice socket goes wherever the types ask for one
 // of Node's; what differs, and what Node's types leave out, is declared here.
@@ -49,6 +49,8 @@ export interface ServerOptions extends nodeNet.ServerOpts {
 }
 
 export interface ListenOptions extends nodeNet.ListenOptions {
+  /** TCP's own parameters for the connections that come. */
+  tcp?: ListenTcpOptions | undefined
   /** Several processes may listen on the port, and share its connections. */
   reusePort?: boolean | undefined
 }
@@ -60,6 +62,38 @@ export interface SocketTcp {
    * segments. Undefined before the connection was begun; after the socket has closed, as it was then if `tcp` was read before.
    */
   info(): TcpInfo | undefined
+
+  /**
+   * SHUT_RD: what comes from here on is acknowledged and thrown away, and so is what waits to be read. The peer learns nothing of it. The
+   * stream does not end by it; writing goes on. No effect before the connection is established.
+   */
+  shutdownRead(): void
+
+  /**
+   * Seconds, as SO_LINGER; −1 (default) is off. With 0, `destroy` resets the connection, which then skips TIME_WAIT; with more, a closed socket
+   * holds the process so long at most until its data is acknowledged, in place of `exit_linger`. Holds for the next connection too.
+   */
+  linger: number
+
+  /** Milliseconds that data may stay unacknowledged before the connection fails with ETIMEDOUT, as TCP_USER_TIMEOUT; 0 follows `tcp_retries2`. */
+  userTimeout: number
+
+  /** Holds back what does not fill a segment, as TCP_CORK, for 200 ms at most; `uncork` sends it. */
+  cork(): void
+  uncork(): void
+}
+
+/** The TCP below a server: `server.tcp`, present on sluice's servers only. */
+export interface ServerTcp {
+  /** The server's queues, as `ss -ltn` shows them; undefined while it does not listen. */
+  info(): ListenerInfo | undefined
+  /**
+   * Connections are no longer accepted: they wait, established, up to the backlog, and what comes beyond is dropped or reset
+   * (`tcp_abort_on_overflow`), as where an application is too slow to call accept. May be called before `listen`.
+   */
+  pauseAccept(): void
+  /** Accepts those that wait, in the next turn, and whoever comes. */
+  resumeAccept(): void
 }
 
 /**
@@ -90,6 +124,8 @@ export interface Socket extends nodeNet.Socket {
 
 /** Listens for connections. Behaves as `net.Server`. */
 export interface Server extends nodeNet.Server {
+  readonly tcp: ServerTcp
+
   /**
    * Listens; returns at once. Without a host the port is bound when the call returns, as `address()` tells. `'listening'` follows,
    * or `'error'` with EADDRINUSE, EADDRNOTAVAIL or what the lookup of the host met. Throws `ERR_SERVER_ALREADY_LISTEN`,

@@ -13,4 +13,8 @@ export interface Tracer {
   caStateChanged(id: number, now: number, from: number, to: number, reason: string): void
   cwndChanged(id: number, now: number, cwnd: number, ssthresh: number, reason: string): void
   timerFired(id: number, now: number, timer: string): void
+  /** An error that does not end the connection: the path's refusal, or R1 passed (rfc9293#3.8.3 SHLD-9). `reason` is a `CloseReason`. */
+  softError?(id: number, now: number, reason: number): void
+  /** The peer has urgent data, or more of it; `bytes` until its end are still to be read (rfc9293#3.8.5 MUST-32). */
+  urgentData?(id: number, now: number, bytes: number): void
 }

@@ -24,6 +24,8 @@ export interface EndpointHost {
   nowUs(): number
   /** Something changed: dispatch events, pull segments, look at the deadline, in the next turn. */
   ready(endpoint: Endpoint): void
+  /** The application has let go of it: it may be one too many (`tcp_max_orphans`). */
+  orphaned(endpoint: Endpoint, now: number): void
   /** The number of endpoints that hold the event loop open went up or down by one. */
   held(by: 1 | -1): void
   /** Seconds (`exit_linger`). */
@@ -47,6 +49,8 @@ export class Endpoint implements WheelItem {
   listener: Listener | null = null
   /** Bytes that the stack's books hold for it. */
   accounted = 0
+  /** Among the stack's orphans (`tcp_max_orphans`). */
+  countsAsOrphan = false
   /** In the list of those that the next turn looks at. */
   isReady = false
   /** Taken out of the stack: only what was received can still be read. */
@@ -120,8 +124,10 @@ export class Endpoint implements WheelItem {
       return
     }
     this.owner = null
-    this.connection.close(this.#host.nowUs())
+    const now = this.#host.nowUs()
+    this.connection.close(now)
     this.connection.orphan = true
+    this.#host.orphaned(this, now)
     this.#host.ready(this)
   }
 

@@ -3,7 +3,13 @@ export type { ErrorCode } from '../tunnel/index.ts'
 export { type Clock, LoopClock } from './clock.ts'
 export { defaultStack, optionsFromEnvironment } from './default-stack.ts'
 export { Endpoint, type EndpointOwner } from './endpoint.ts'
-export { Listener, type ListenerOwner, type ListenOptions } from './listener.ts'
+export {
+  Listener,
+  type ListenerInfo,
+  type ListenerOwner,
+  type ListenOptions,
+  type ListenTcpOptions,
+} from './listener.ts'
 export type { ConnectRequest, StackOptions } from './options.ts'
 export { CryptoRandom, type Random, SeededRandom } from './random.ts'
 export type { SocketRecord } from './sockets.ts'

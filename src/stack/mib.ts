@@ -59,12 +59,15 @@ export class Mib implements TcpMib, TunnelCounters {
   TCPTimeouts = 0
   TCPLossProbes = 0
   TCPLossProbeRecovery = 0
+  TCPRenoRecoveryFail = 0
+  TCPSackRecoveryFail = 0
   TCPDSACKOldSent = 0
   TCPDSACKOfoSent = 0
   TCPDSACKRecv = 0
   TCPDSACKOfoRecv = 0
   TCPAbortOnData = 0
   TCPAbortOnClose = 0
+  TCPAbortOnMemory = 0
   TCPAbortOnTimeout = 0
   TCPMemoryPressures = 0
   TCPDSACKIgnoredNoUndo = 0

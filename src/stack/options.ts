@@ -51,4 +51,6 @@ export interface ConnectRequest {
   sndbuf?: number | undefined
   rcvbuf?: number | undefined
   mss?: number | undefined
+  /** Milliseconds that data may stay unacknowledged, as TCP_USER_TIMEOUT; 0 follows `tcp_retries2`. */
+  userTimeout?: number | undefined
 }

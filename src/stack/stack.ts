@@ -23,7 +23,7 @@ import { RateLimit } from './rate-limit.ts'
 import { halfOpenRecord, type SocketRecord, socketRecord, timeWaitRecord } from './sockets.ts'
 import { HalfOpen, SynQueue, type SynQueueHost } from './syn-queue.ts'
 import { Sysctl } from './sysctl.ts'
-import { type TimeWaitHost, TimeWaitTable } from './time-wait.ts'
+import { afterlife, type TimeWaitHost, TimeWaitTable } from './time-wait.ts'
 import { TupleHashes } from './tuples.ts'
 import { isOver, Turn, type TurnHost } from './turn.ts'
 import { Wheel, type WheelItem } from './wheel.ts'
@@ -75,6 +75,7 @@ export class Stack extends EventEmitter<StackEvents> {
   #impairSpec: ImpairSpec | null = null
   #tracer: Tracer | null = null
   #held = 0
+  #orphans = 0
   #nextId = 1
   #closed: Promise<void> | null = null
   #whenIdle: (() => void) | null = null
@@ -229,6 +230,16 @@ export class Stack extends EventEmitter<StackEvents> {
       remotePort: udpPort,
       localAddress: request.localAddress,
       localPort: throughTunnel ? 0 : (request.localPort ?? 0),
+      choosePort: throughTunnel
+        ? undefined
+        : (isFree) =>
+            this.#ephemeral.pick(
+              request.localAddress ?? '',
+              request.address,
+              request.port,
+              this.sysctl.values.ip_local_port_range,
+              (port) => (this.#host.bare && looksLikeShim(port)) || !isFree(port),
+            ),
     })
     if (typeof path === 'string') return path
     const flows = path.user as PathFlows
@@ -237,10 +248,13 @@ export class Stack extends EventEmitter<StackEvents> {
     if (typeof localPort === 'string') return localPort
     // After one in TIME_WAIT: beyond its numbers.
     const before = this.#timeWait.find(flows, flowKey(localPort, request.port))
-    const iss = before === undefined ? null : this.#timeWait.recycle(before)
+    const iss = before === undefined ? null : afterlife(before)
     const connection = this.#makeConnection(path, localPort, request.port, request, now, iss)
     const endpoint = new Endpoint(this.#host, connection, path, owner)
     flows.set(flowKey(localPort, request.port), endpoint)
+    // Not before: it may be what holds the path.
+    if (before !== undefined) this.#timeWait.recycle(before)
+    connection.userTimeoutMs = request.userTimeout ?? 0
     connection.openActive(now)
     endpoint.updateHold()
     this.#ready(endpoint)
@@ -479,6 +493,7 @@ export class Stack extends EventEmitter<StackEvents> {
     if (this.#memory.isFull && connection.receiver.reassembly.length > 0) this.#prune(endpoint)
     if (isOver(endpoint)) {
       endpoint.detached = true
+      this.#countOrphan(endpoint)
       const { tcp_no_metrics_save, tcp_no_ssthresh_metrics_save } = this.sysctl.values
       if (tcp_no_metrics_save === 0)
         this.#metrics.save(endpoint.remoteAddress, connection, tcp_no_ssthresh_metrics_save === 0)
@@ -490,8 +505,27 @@ export class Stack extends EventEmitter<StackEvents> {
       endpoint.updateHold()
       return
     }
+    this.#countOrphan(endpoint)
     endpoint.updateHold()
     this.#wheel.schedule(endpoint)
+  }
+
+  /** linux: a connection that nobody owns any more and that still has to deliver; in FIN_WAIT_2 it has. */
+  #countOrphan(endpoint: Endpoint): void {
+    const { connection } = endpoint
+    const counts = connection.orphan && !endpoint.detached && connection.owes
+    if (counts === endpoint.countsAsOrphan) return
+    endpoint.countsAsOrphan = counts
+    this.#orphans += counts ? 1 : -1
+  }
+
+  /** linux: tcp_close, tcp_check_oom; whoever lets go of one too many, or of any where memory has run out, loses what is not delivered. */
+  #orphaned(endpoint: Endpoint, now: number): void {
+    this.#countOrphan(endpoint)
+    if (!endpoint.countsAsOrphan) return
+    if (this.#orphans <= this.sysctl.values.tcp_max_orphans && !this.#memory.isFull) return
+    this.mib.TCPAbortOnMemory++
+    endpoint.connection.abort(now)
   }
 
   /** linux: tcp_prune_ofo_queue; beyond the last mark of `tcp_mem` what came out of order goes first, for the peer still has it. */
@@ -548,6 +582,7 @@ export class Stack extends EventEmitter<StackEvents> {
         if (this.#flows.size === 0) nothingToClose(this)
       },
       ready: (endpoint) => this.#ready(endpoint),
+      orphaned: (endpoint, now) => this.#orphaned(endpoint, now),
       held: (by) => {
         this.#held += by
         this.#clock.hold(this.#held > 0)

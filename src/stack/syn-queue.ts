@@ -195,10 +195,8 @@ export class SynQueue {
   find(flows: PathFlows, tcpPorts: number): HalfOpen | undefined {
     if (this.size === 0) return undefined
     const record = this.#table.get(flows.hashOf(tcpPorts), flows.tuple(tcpPorts))
-    if (record === undefined || !record.listener.isClosed) return record
-    // linux: what a listener had not taken when it closed is forgotten without a word.
-    this.#remove(record)
-    return undefined
+    // linux: what a listener had not taken when it closed is forgotten without a word; its timer clears it away.
+    return record?.listener.isClosed ? undefined : record
   }
 
   /**

@@ -145,12 +145,13 @@ export const sysctlTable = {
   tcp_defer_accept: number(0, 0, SECONDS_MAX, 'a connection is handed on when data has come, or so much time passed', {
     unit: 's',
     scope: 'connection',
-    source: 'TCP_DEFER_ACCEPT of tcp(7)',
+    source: 'ours; an option of sockets in Linux, TCP_DEFER_ACCEPT',
   }),
   tcp_abort_on_overflow: onOff(0, 'accept queue full: 0 drops what would complete a handshake, 1 answers it with RST'),
 
   // Closing
   tcp_orphan_retries: number(0, 0, 255, 'retransmissions of a connection that no socket owns any more; 0 means 8'),
+  tcp_max_orphans: number(16_384, 0, INT_MAX, 'connections that no socket owns any more; more are reset at once'),
   tcp_fin_timeout: number(60, 0, SECONDS_MAX, 'longest FIN_WAIT_2 of a connection that no socket owns any more', {
     unit: 's',
     source: 'rfc9293#3.6',
@@ -300,6 +301,9 @@ export const sysctlTable = {
   }),
   max_paths: number(2048, 1, INT_MAX, 'connected UDP sockets; by default half of what descriptors a process may have', {
     source: 'ours',
+  }),
+  ip_default_ttl: number(64, 1, 255, 'hops that datagrams of new UDP sockets may take; 64 leaves it to the system', {
+    source: 'rfc9293#3.9.2',
   }),
   exit_linger: number(30, 0, SECONDS_MAX, 'how long unacknowledged data of closed sockets may hold the process', {
     unit: 's',

@@ -79,7 +79,7 @@ export interface TimeWaitHost {
 }
 
 /** linux: a new incarnation begins beyond any window that the old one can have had. */
-const afterlife = (entry: TimeWaitEntry): Seq => seqAdd(entry.sndNxt, 65_537)
+export const afterlife = (entry: TimeWaitEntry): Seq => seqAdd(entry.sndNxt, 65_537)
 
 /** rfc9293#3.6.1: the memory of connections that ended, for 2 MSL, so that their last ACK can be repeated and their old segments known. */
 export class TimeWaitTable implements WheelItem {
@@ -176,11 +176,10 @@ export class TimeWaitTable implements WheelItem {
     return entry.timestamps && now / 1000 - entry.startMs > 1000
   }
 
-  /** A connect takes the tuple over; returns the number that it is to begin with. */
-  recycle(entry: TimeWaitEntry): Seq {
+  /** A connect takes the tuple over. */
+  recycle(entry: TimeWaitEntry): void {
     this.#host.mib.TWRecycled++
     this.remove(entry)
-    return afterlife(entry)
   }
 
   /** Removes what has waited long enough. */

@@ -3,7 +3,7 @@ import type { Connection } from './connection.ts'
 import { applySack, dsackOf } from './loss/sack.ts'
 import { armTimers } from './loss-timers.ts'
 import type { Sender } from './sender.ts'
-import { CaState } from './state.ts'
+import { CaState, CloseReason } from './state.ts'
 import { OFF } from './timers.ts'
 
 // The ACK field: rfc9293#3.10.7.4, fifth, in the shape of linux's tcp_ack(). The sender takes off what was acknowledged, the recovery judges
@@ -31,6 +31,7 @@ export function onAcknowledgement(c: Connection, seg: Segment, now: number): boo
   c.lastAckTs = now
   c.keepalive.probesOut = 0
   c.persist.probesOut = 0
+  c.softError = CloseReason.None
 
   const { board } = sender
   const outstanding = !board.isEmpty

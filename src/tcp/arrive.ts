@@ -39,9 +39,12 @@ export function segmentArrives(c: Connection, seg: Segment, now: number): void {
   if (c.state === (State.CLOSE as State) || c.state === (State.TIME_WAIT as State)) return
 
   // Sixth: URG. The pointer names the octet behind the urgent data (MUST-62), of any length (MUST-31), which is delivered in line.
-  if ((seg.flags & Flag.URG) !== 0 && mayReceive(c.state)) {
+  if ((seg.flags & Flag.URG) !== 0 && mayReceive(c.state) && !c.receiver.discard) {
     const up = seqAdd(seg.seq, seg.urgentPointer)
-    if (c.rcvUp === null || seqGt(up, c.rcvUp)) c.rcvUp = up
+    if (seqGt(up, c.rcvUp ?? seqAdd(c.receiver.rcvNxt, -c.receiver.unread))) {
+      c.rcvUp = up
+      host.tracer?.urgentData?.(c.id, now, c.urgent)
+    }
   }
   onData(c, seg, now)
 }

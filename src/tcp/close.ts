@@ -28,10 +28,13 @@ export function end(c: Connection, now: number): void {
 export function close(c: Connection, now: number): void {
   if (c.orphan || c.state === State.CLOSE) return
   c.orphan = true
+  // Both have finished, and the peer was told so: whatever is unread, there is nobody left to tell.
+  if (c.state === State.TIME_WAIT) return
   if (c.receiver.unread > 0 || c.receiver.reassembly.length > 0) {
-    // rfc9293#3.6.1 SHLD-3, rfc2525#2.17: the peer must learn that its data was not read.
+    // rfc9293#3.6.1 SHLD-3, rfc2525#2.17: the peer must learn that its data was not read, even if it has its FIN.
     c.host.mib.TCPAbortOnClose++
-    abort(c, now)
+    finish(c, CloseReason.Aborted, now)
+    c.resetDue = true
     return
   }
   if (c.state === State.SYN_SENT) {
@@ -77,6 +80,7 @@ export function finish(c: Connection, reason: CloseReason, now: number): void {
   c.sender.board.clear()
   c.sender.queue.clear()
   c.receiver.reassembly.clear()
+  c.sender.wantsRoom = false
   c.synDue = false
   c.probeDue = false
   c.lossProbeDue = false

@@ -1,5 +1,5 @@
 import type { CongestionController, RateSample } from '../congestion/index.ts'
-import { type Segment, type Seq, seqAdd, seqGt } from '../wire/index.ts'
+import { type Segment, type Seq, seqAdd, seqDiff, seqGt } from '../wire/index.ts'
 import { AckPolicy } from './ack-policy.ts'
 import { segmentArrives } from './arrive.ts'
 import { Chronograph } from './chrono.ts'
@@ -15,7 +15,8 @@ import { Receiver } from './receiver.ts'
 import { Refusals } from './refusals.ts'
 import { RttEstimator } from './rtt.ts'
 import { DEFAULT_MSS_IPV4, DEFAULT_MSS_IPV6, Sender } from './sender.ts'
-import { CloseReason, Event, isSynchronized, maySend, State } from './state.ts'
+import { reportSoftError } from './soft-errors.ts'
+import { CaState, CloseReason, Event, isSynchronized, maySend, State } from './state.ts'
 import { openFromSynRecv, type SynRecord } from './syn-recv.ts'
 import { deadlinePassed } from './timeout.ts'
 import { OFF, Timers } from './timers.ts'
@@ -69,6 +70,8 @@ export class Connection {
   /** Opened by LISTEN: a failed handshake goes back to it without a word (rfc9293#3.5 MUST-11). */
   passive = false
   closeReason: CloseReason = CloseReason.None
+  /** Met, and not given up for (linux: sk_err_soft). */
+  softError: CloseReason = CloseReason.None
   /** The application has let go. */
   orphan = false
 
@@ -230,6 +233,7 @@ export class Connection {
     const { receiver, host } = this
     const data = receiver.take()
     if (data === null) return null
+    if (this.rcvUp !== null && this.urgent === 0) this.rcvUp = null
     const { window } = receiver
     const { tcp_moderate_rcvbuf, tcp_rmem } = host.sysctl
     const grows = tcp_moderate_rcvbuf === 1 && !host.memoryPressure
@@ -265,6 +269,12 @@ export class Connection {
     return this.sender.queue.length + this.receiver.unread + this.receiver.reassembly.length
   }
 
+  /** Bytes of urgent data that are still to be read (rfc9293#3.8.5 MUST-33); 0: none. */
+  get urgent(): number {
+    const { rcvUp, receiver } = this
+    return rcvUp === null ? 0 : Math.max(0, seqDiff(rcvUp, seqAdd(receiver.rcvNxt, -receiver.unread)))
+  }
+
   /** Bytes received that the application has not read. */
   get unread(): number {
     return this.receiver.unread
@@ -293,6 +303,7 @@ export class Connection {
   /** The path cannot be sent on: fatal to a SYN only (rfc9293#3.9.2.2 MUST-56). */
   pathUnreachable(reason: CloseReason, now: number): void {
     if (this.state === State.SYN_SENT) finish(this, reason, now)
+    else if (isSynchronized(this.state) && this.state !== State.TIME_WAIT) reportSoftError(this, reason, now)
   }
 
   /** The path's largest segment has changed. */
@@ -388,6 +399,7 @@ export class Connection {
     this.cc = this.#makeController(lostSyn ? mss : this.initialWindow, now)
     this.cc.ssthresh = Math.min(this.cc.ssthresh, this.startSsthresh)
     this.growSendBuffer()
+    sender.usedSince = now
     this.receiver.window.measureAgainst(INITIAL_SEGMENTS * this.advertisedMss, now)
   }
 
@@ -461,8 +473,9 @@ export class Connection {
   check(): string | null {
     const { sender, receiver } = this
     const { board } = sender
-    const counts = board.recount()
+    const counts = board.recount() ?? receiver.reassembly.recount()
     if (counts !== null) return counts
+    if (board.lostOut > 0 && this.recovery.caState < CaState.Recovery) return 'something is lost and nothing recovers it'
     if (isSynchronized(this.state) && this.state !== State.TIME_WAIT && !board.covers(sender.sndUna, sender.sndNxt))
       return 'the scoreboard does not cover SND.UNA to SND.NXT'
     if (seqGt(sender.sndNxt, seqAdd(sender.writeSeq, 1))) return 'SND.NXT is beyond what was written'

@@ -7,6 +7,7 @@ import { CaState } from './state.ts'
 /** Sending stopped, because the congestion window was full (`limited`) or for another reason. */
 export function validateCwnd(c: Connection, limited: boolean, now: number): void {
   const { sender, cc, host } = c
+  sender.isUnvalidated = false
   sender.noteFlight(limited)
   if (sender.isCwndLimited(cc.cwnd, cc.cwnd < cc.ssthresh)) {
     sender.usedSince = now

@@ -91,6 +91,8 @@ export interface TcpMib {
   TCPLostRetransmit: number
   TCPLossProbes: number
   TCPLossProbeRecovery: number
+  TCPRenoRecoveryFail: number
+  TCPSackRecoveryFail: number
   TCPDSACKOldSent: number
   TCPDSACKOfoSent: number
   TCPDSACKRecv: number

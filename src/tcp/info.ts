@@ -1,6 +1,7 @@
 import { seqDiff } from '../wire/index.ts'
 import { Chrono } from './chrono.ts'
 import type { Connection } from './connection.ts'
+import { softErrorCode } from './soft-errors.ts'
 import { stateName } from './state.ts'
 
 /** linux: TCPI_OPT_*. */
@@ -66,6 +67,10 @@ export interface TcpInfo {
   rcv_ooopack: number
   snd_wnd: number
   rcv_wnd: number
+  /** Beyond Linux's record: an error met and not given up for, by its code, as SO_ERROR tells it; empty: none. */
+  soft_error: string
+  /** Bytes of urgent data still to be read. */
+  urgent: number
   /** Beyond Linux: the state's name, and what the congestion controller has to say. */
   state_name: string
   cc: Record<string, number | string | boolean>
@@ -126,6 +131,8 @@ export function tcpInfo(c: Connection, now: number): TcpInfo {
     min_rtt: rtt.minRtt === Number.POSITIVE_INFINITY ? 0 : rtt.minRtt,
     snd_wnd: sender.sndWnd,
     rcv_wnd: Math.max(0, seqDiff(receiver.window.rcvAcc, receiver.rcvNxt)),
+    soft_error: softErrorCode(c.softError),
+    urgent: c.urgent,
     state_name: stateName(c.state),
     cc: { name: cc.name, ...cc.info?.() },
   }

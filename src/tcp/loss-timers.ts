@@ -16,7 +16,7 @@ export function armTimers(c: Connection, now: number): void {
     timers.reo = OFF
     return
   }
-  timers.reo = recovery.lookAgain > 0 ? now + recovery.lookAgain : OFF
+  timers.reo = recovery.lookAt
   // rfc6298#5.3
   if (ack.advanced) timers.rexmit = now + c.rto
   if (recovery.reneging) timers.rexmit = now + Math.max(rtt.srtt / 2, RENEGING_MIN_US)

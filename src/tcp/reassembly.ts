@@ -106,6 +106,19 @@ export class Reassembly {
     this.#hasUntold = false
   }
 
+  /** For the tests: null, or what is wrong. */
+  recount(): string | null {
+    let length = 0
+    let previous: Piece | null = null
+    for (const piece of this.#pieces) {
+      if (seqDiff(piece.end, piece.seq) !== piece.data.length || piece.data.length === 0) return 'a piece has a wrong length'
+      if (previous !== null && seqLt(piece.seq, previous.end)) return 'pieces overlap'
+      length += piece.data.length
+      previous = piece
+    }
+    return length === this.length ? null : `pieces have ${length} bytes, ${this.length} were counted`
+  }
+
   /** `[seq, end)` was there already: the block that holds it is the newest. */
   #touch(seq: Seq, end: Seq): void {
     const index = this.blocks.findIndex((block) => seqLeq(block.start, seq) && seqGeq(block.end, end))

@@ -1,5 +1,6 @@
 import { finish } from './close.ts'
 import type { Connection } from './connection.ts'
+import { reportSoftError } from './soft-errors.ts'
 import { CloseReason, State } from './state.ts'
 
 /** Refusals must go on for so long before they are believed. */
@@ -34,6 +35,7 @@ export class Refusals {
     }
     if (this.#count === 0) this.#firstAt = now
     this.#count++
+    reportSoftError(c, CloseReason.Refused, now)
     if (this.#count >= c.host.sysctl.icmp_refused_limit && now - this.#firstAt >= REFUSED_FOR_US) {
       finish(c, CloseReason.Reset, now)
       return

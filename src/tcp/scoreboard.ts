@@ -300,6 +300,7 @@ export class Scoreboard {
   recount(): string | null {
     let [out, sacked, lost, retrans, outSegs, sackedSegs, lostSegs, retransSegs] = [0, 0, 0, 0, 0, 0, 0, 0]
     let previous: SentSegment | null = null
+    let highest = -1
     for (let position = this.head; position < this.tail; position++) {
       const segment = this.at(position)
       if (!seqLt(segment.seq, segment.end)) return `segment ${position} is empty`
@@ -311,6 +312,7 @@ export class Scoreboard {
       if ((segment.state & Sent.Sacked) !== 0) {
         sacked += segment.length
         sackedSegs++
+        highest = position
       }
       if ((segment.state & Sent.Lost) !== 0) {
         lost += segment.length
@@ -332,9 +334,11 @@ export class Scoreboard {
       this.retransOutSegs,
     ]
     if (!this.reno) {
-      counted.push(sacked, sackedSegs)
-      kept.push(this.sackedOut, this.sackedOutSegs)
+      counted.push(sacked, sackedSegs, highest)
+      kept.push(this.sackedOut, this.sackedOutSegs, this.highestSacked)
     }
+    // linux: tcp_verify_left_out
+    if (this.sackedOut + this.lostOut > this.packetsOut) return 'more has left the network than was sent'
     return counted.every((n, i) => n === kept[i]) ? null : `counted ${counted.join()} but kept ${kept.join()}`
   }
 

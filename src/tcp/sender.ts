@@ -65,6 +65,8 @@ export class Sender {
   /** When the window was last put to full use, and the most that was in use since. */
   usedSince = 0
   mostUsed = 0
+  /** New data was sent, and how much of the window it used was not looked at yet. */
+  isUnvalidated = false
   #maxInFlight = 0
   #usageEnd: Seq = 0 as Seq
 

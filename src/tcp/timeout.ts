@@ -1,6 +1,7 @@
 import { abort, finish } from './close.ts'
 import type { Connection } from './connection.ts'
 import { synTimeout } from './handshake.ts'
+import { reportSoftError, silenceReason } from './soft-errors.ts'
 import { CaState, CloseReason, isSynchronized, State } from './state.ts'
 import { OFF } from './timers.ts'
 
@@ -81,7 +82,7 @@ function retransmissionTimeout(c: Connection, now: number): void {
   }
   if (retriesSpent(c, now)) {
     host.mib.TCPAbortOnTimeout++
-    finish(c, CloseReason.TimedOut, now)
+    finish(c, silenceReason(c), now)
     return
   }
   host.mib.TCPTimeouts++
@@ -100,8 +101,10 @@ function retransmissionTimeout(c: Connection, now: number): void {
   if (tcp_thin_linear_timeouts === 1 && thin && recovery.retransmits <= THIN_LINEAR_RETRIES) rtt.backoff = 0
   else rtt.backoff++
   timers.rexmit = now + c.rto
-  // rfc9293#3.8.3, R1: the path may swallow segments of this size without a word (rfc4821#7.6).
-  if (tcp_mtu_probing > 0 && recovery.retransmits === tcp_retries1) c.shrinkSegments(tcp_base_mss)
+  if (recovery.retransmits !== tcp_retries1) return
+  // rfc9293#3.8.3, R1: whoever wants to know hears of it (SHLD-9); the path may swallow segments of this size without a word (rfc4821#7.6).
+  reportSoftError(c, CloseReason.TimedOut, now)
+  if (tcp_mtu_probing > 0) c.shrinkSegments(tcp_base_mss)
 }
 
 /** rfc8985#6.2 step 5: what was late has become lost without an ACK saying so. */
@@ -111,7 +114,7 @@ function reoTimeout(c: Connection, now: number): void {
   const [stateBefore, cwndBefore] = [recovery.caState, cc.cwnd]
   ack.reset(now, sender.sndUna, sender.board.inFlight, sender.sndUna, c.rtt.minRtt)
   recovery.onReoTimeout(ack, c.recoveryInput())
-  if (recovery.lookAgain > 0) timers.reo = now + recovery.lookAgain
+  timers.reo = recovery.lookAt
   if (recovery.caState === CaState.Recovery && stateBefore !== CaState.Recovery) c.forceRetransmit = true
   traceRecovery(c, now, stateBefore, cwndBefore, 'reordering timeout')
 }
@@ -167,7 +170,7 @@ function persistTimeout(c: Connection, now: number): void {
   const outlived = c.orphan && interval === rtoMax && persist.backoff >= most
   if (outlived || persist.probesOut >= most) {
     mib.TCPAbortOnTimeout++
-    finish(c, CloseReason.TimedOut, now)
+    finish(c, silenceReason(c), now)
     return
   }
   persist.probesOut++
@@ -202,7 +205,7 @@ function keepaliveTimeout(c: Connection, now: number): void {
   if (keepalive.probesOut >= keepalive.maxProbes(sysctl)) {
     mib.TCPAbortOnTimeout++
     abort(c, now)
-    c.closeReason = CloseReason.TimedOut
+    c.closeReason = silenceReason(c)
     return
   }
   keepalive.probesOut++

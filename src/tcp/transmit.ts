@@ -136,7 +136,10 @@ function retransmit(c: Connection, sink: SegmentSink, now: number): boolean {
   const { sender, cc } = c
   const { board } = sender
   const position = board.nextLost()
-  if (position < 0) return false
+  if (position < 0) {
+    c.forceRetransmit = false
+    return false
+  }
   const segment = board.at(position)
   const limit = segmentLimit(c)
   const { inFlight } = board
@@ -184,15 +187,18 @@ function transmitAgain(c: Connection, sink: SegmentSink, position: number, now: 
 
 function sendNew(c: Connection, sink: SegmentSink, now: number): boolean {
   const { sender, cc } = c
-  if (!sender.hasUnsent) return false
-  if (sender.board.isEmpty) restartAfterIdle(c, now)
+  if (!sender.hasUnsent && !sender.isUnvalidated) return false
   const limit = segmentLimit(c)
-  const next = sender.next(cc.cwnd, limit, c.overrideDue)
-  if (next !== Next.New) {
-    if (next === Next.CwndLimited) validateCwnd(c, true, now)
-    return false
+  let next: Next = Next.Nothing
+  if (sender.hasUnsent) {
+    if (sender.board.isEmpty) restartAfterIdle(c, now)
+    next = sender.next(cc.cwnd, limit, c.overrideDue)
+    if (next === Next.New) return transmitNew(c, sink, limit, now)
   }
-  return transmitNew(c, sink, limit, now)
+  // linux: tcp_write_xmit; once all that could leave has left. A window filled to its last segment is full, though nothing more waits.
+  if (next === Next.CwndLimited) validateCwnd(c, true, now)
+  else if (sender.isUnvalidated) validateCwnd(c, sender.board.inFlight + limit > cc.cwnd, now)
+  return false
 }
 
 /** Sends the new segment that `sender.next` found. */
@@ -207,7 +213,7 @@ function transmitNew(c: Connection, sink: SegmentSink, limit: number, now: numbe
   if (!send(c, sink, seq, flags, length, false, now)) return false
   c.overrideDue = false
   sender.onSent(length, flags, limit, now)
-  validateCwnd(c, false, now)
+  sender.isUnvalidated = true
   cc.onSent?.(now, length, sender.board.inFlight)
   if (c.recovery.isReducing) c.recovery.reduction.onSent(length)
   if (length > 0) {

@@ -65,6 +65,11 @@ export function destinationRefused(canonical: string, local: LocalAddresses): Er
   return null
 }
 
+/** No address that a single machine can send from (rfc1122#3.2.1.3): only an attacker writes it as a source. */
+export function isNobody(canonical: string, local: LocalAddresses): boolean {
+  return isUnspecified(canonical) || isMulticast(canonical) || isClassE(canonical) || local.isBroadcast(canonical)
+}
+
 /** The addresses of this machine, looked at anew when what is known has grown old. */
 export class LocalAddresses {
   readonly #read: () => Interfaces

@@ -85,6 +85,8 @@ export interface TunnelSettings {
   readonly path_keepalive: number
   readonly max_paths: number
   readonly tcp_limit_output_bytes: number
+  /** Of sockets that are opened from now on. */
+  readonly ip_default_ttl: number
 }
 
 export interface TunnelCounters {
@@ -125,8 +127,10 @@ export interface OpenRequest {
   remoteAddress: string
   remotePort: number
   localAddress: string | undefined
-  /** UDP port to bind; 0 lets the kernel choose. */
+  /** UDP port to bind; 0 leaves it to `choosePort`, or to the kernel. */
   localPort: number
+  /** Goes through ports until one `isFree`, which binds it; null: none was. Called only where a socket has to be opened. */
+  choosePort?: (isFree: (port: number) => boolean) => number | null
 }
 
 /** UDP input and output of one host. Everything returns at once; nothing throws. */

@@ -9,6 +9,7 @@ import {
   type Interfaces,
   isLinkLocal,
   isLoopbackAddress,
+  isNobody,
   isUnspecified,
   LocalAddresses,
 } from './addresses.ts'
@@ -141,7 +142,9 @@ export class UdpTunnel implements Tunnel {
     // Behind a tunnel's UDP port lie all TCP ports: which one it is makes no difference.
     const localPort = this.#mode === null ? request.localPort : 0
     const key = `${remote}|${request.remotePort}|${localAddress ?? ''}|${localPort}`
-    return this.#opened.get(key) ?? this.#openConnected(key, remote, request.remotePort, localAddress, localPort, now)
+    const known = this.#opened.get(key)
+    if (known !== undefined) return known
+    return this.#openConnected(key, remote, request.remotePort, localAddress, localPort, request.choosePort, now)
   }
 
   #openThroughTunnel(
@@ -171,6 +174,7 @@ export class UdpTunnel implements Tunnel {
     remotePort: number,
     localAddress: string | undefined,
     localPort: number,
+    choosePort: OpenRequest['choosePort'],
     now: number,
   ): UdpPath | ErrorCode {
     const family = familyOf(remote)
@@ -183,7 +187,11 @@ export class UdpTunnel implements Tunnel {
     }
     // A port of one's own choice may serve several destinations at once, as TCP ports do: the kernel tells connected sockets
     // apart by their peers. Listeners stay exclusive, for they do not share.
-    const socket = this.openSocket(family, localAddress ?? any, localPort, localPort !== 0)
+    const own = localAddress ?? any
+    const socket =
+      localPort === 0 && choosePort !== undefined
+        ? this.#openChosen(family, own, choosePort)
+        : this.openSocket(family, own, localPort, localPort !== 0)
     if (typeof socket === 'string') {
       const scarce = socket === 'EMFILE' || socket === 'ENFILE'
       return scarce && localPort === 0 ? this.#openShared(key, remote, remotePort, now) : socket
@@ -202,6 +210,21 @@ export class UdpTunnel implements Tunnel {
     this.#connected.add(path)
     this.#announce(path)
     return path
+  }
+
+  /** A socket on the first port that `choosePort` comes to and nobody has. */
+  #openChosen(
+    family: Family,
+    address: string,
+    choosePort: NonNullable<OpenRequest['choosePort']>,
+  ): UdpSocket | ErrorCode {
+    let socket: UdpSocket | ErrorCode = 'EADDRNOTAVAIL'
+    const port = choosePort((candidate) => {
+      socket = this.openSocket(family, address, candidate)
+      // Any other failure would meet the next port too.
+      return socket !== 'EADDRINUSE' && socket !== 'EACCES'
+    })
+    return port === null ? 'EADDRNOTAVAIL' : socket
   }
 
   pathTo(localAddress: string, localPort: number, remoteAddress: string, remotePort: number): UdpPath | null {
@@ -270,7 +293,9 @@ export class UdpTunnel implements Tunnel {
   }
 
   openSocket(family: Family, address: string, port: number, shareAddress = false): UdpSocket | ErrorCode {
-    const options = { family, address, port, dgram: this.#dgram, recvBufferSize: this.#recvBufferSize, shareAddress }
+    const { ip_default_ttl: ttl } = this.owner.settings
+    const [dgram, recvBufferSize] = [this.#dgram, this.#recvBufferSize]
+    const options = { family, address, port, dgram, recvBufferSize, ttl, shareAddress }
     return UdpSocket.open(options, this)
   }
 
@@ -363,7 +388,8 @@ export class UdpTunnel implements Tunnel {
 
   /** A path for somebody who was not heard before; it goes when the owner does not keep it. */
   #stranger(socket: UdpSocket, remoteAddress: string, remotePort: number, now: number): UdpPath | null {
-    if (this.#loose.size >= MOST_LOOSE) return null
+    // rfc9293#3.9.2.3 MUST-63: nobody is there; an answer would reach many, or go nowhere.
+    if (this.#loose.size >= MOST_LOOSE || isNobody(remoteAddress, this.local)) return null
     const path = this.#path(socket, socket.localAddress, remoteAddress, remotePort, false, now)
     socket.paths.add(path)
     this.#loose.add(path)

@@ -9,6 +9,8 @@ import { PathTable } from './path-table.ts'
 
 export type DgramModule = typeof dgram
 
+/** What systems begin with, or near it: then it is left to them. */
+const USUAL_TTL = 64
 /** Bytes of socket buffer to ask for. The kernel grants what its limits allow. */
 const WANTED_BUFFER = 4 << 20
 const LEAST_BUFFER = 128 << 10
@@ -34,6 +36,8 @@ export interface UdpSocketOptions {
   dgram: DgramModule | undefined
   /** `SO_RCVBUF` to set; undefined: as much as can be had. */
   recvBufferSize: number | undefined
+  /** Hops that its datagrams may take (rfc9293#3.9.2 MUST-49). */
+  ttl: number
   /** Other sockets that say the same may have the same address: only for sockets that are connected at once. */
   shareAddress?: boolean
 }
@@ -131,6 +135,7 @@ export class UdpSocket {
     if (failure === null) {
       try {
         socket = new UdpSocket(promised, options.family, options.recvBufferSize, user)
+        if (options.ttl !== USUAL_TTL) attempt(() => promised.socket.setTTL(options.ttl))
       } catch (error) {
         // Bound in name only: the descriptor could not be had.
         failure = codeOf(error)

@@ -36,7 +36,11 @@ class Model {
 const step = fc.oneof(
   {
     weight: 5,
-    arbitrary: fc.record({ kind: fc.constant('insert' as const), at: fc.nat(SPACE - 2), length: fc.integer({ min: 1, max: 40 }) }),
+    arbitrary: fc.record({
+      kind: fc.constant('insert' as const),
+      at: fc.nat(SPACE - 2),
+      length: fc.integer({ min: 1, max: 40 }),
+    }),
   },
   // The next byte in sequence comes, and the gap may close behind it.
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('fill' as const), length: fc.integer({ min: 1, max: 60 }) }) },

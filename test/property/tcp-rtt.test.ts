@@ -6,10 +6,7 @@ import { seqAdd, toSeq } from '../../src/wire/index.ts'
 const RTO_MAX = 120_000_000
 
 const sample = fc.record({
-  rtt: fc.oneof(
-    fc.integer({ min: 0, max: 5_000_000 }),
-    fc.double({ min: 0, max: 2 ** 32 * 1000, noNaN: true }),
-  ),
+  rtt: fc.oneof(fc.integer({ min: 0, max: 5_000_000 }), fc.double({ min: 0, max: 2 ** 32 * 1000, noNaN: true })),
   advance: fc.nat(100_000),
   flight: fc.nat(1_000_000),
   backoff: fc.nat(40),

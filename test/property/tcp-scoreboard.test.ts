@@ -14,12 +14,24 @@ interface Model {
 
 const at = fc.nat(1000)
 const step = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('push' as const), length: fc.integer({ min: 1, max: 3000 }) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constant('push' as const), length: fc.integer({ min: 1, max: 3000 }) }),
+  },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('pop' as const), count: fc.integer({ min: 1, max: 4 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('trim' as const), at }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('lost', 'sacked', 'retransmit', 'notRetrans') as fc.Arbitrary<'lost'>, at }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('lost', 'sacked', 'retransmit', 'notRetrans') as fc.Arbitrary<'lost'>,
+      at,
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('split' as const), at, part: at }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('allLost', 'reneged', 'clearLost') as fc.Arbitrary<'allLost'> }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constantFrom('allLost', 'reneged', 'clearLost') as fc.Arbitrary<'allLost'> }),
+  },
 )
 
 const sum = (model: readonly Model[], of: (one: Model) => boolean): [number, number] => {
@@ -109,7 +121,12 @@ describe('Scoreboard', () => {
               if (segment === undefined || segment.length < 2) break
               const cut = 1 + ((one as { part: number }).part % (segment.length - 1))
               board.split(position, cut)
-              model.splice(index, 1, { ...segment, length: cut }, { ...segment, seq: seqAdd(segment.seq, cut), length: segment.length - cut })
+              model.splice(
+                index,
+                1,
+                { ...segment, length: cut },
+                { ...segment, seq: seqAdd(segment.seq, cut), length: segment.length - cut },
+              )
               break
             }
             case 'allLost':

@@ -17,9 +17,15 @@ const size = fc.oneof(
 const share = fc.double({ min: 0, max: 1, noNaN: true })
 
 const step = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('append' as const), count: size, before: fc.nat(50), after: fc.nat(50) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('append' as const), count: size, before: fc.nat(50), after: fc.nat(50) }),
+  },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('release' as const), share }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('copy' as const), share, count: fc.integer({ min: 1, max: 70_000 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('copy' as const), share, count: fc.integer({ min: 1, max: 70_000 }) }),
+  },
   { weight: 1, arbitrary: fc.constant({ kind: 'clear' as const }) },
 )
 
@@ -32,7 +38,11 @@ describe('SendQueue', () => {
         for (const one of steps) {
           switch (one.kind) {
             case 'append': {
-              const chunk = Buffer.concat([Buffer.alloc(one.before, 1), bytes(end, one.count), Buffer.alloc(one.after, 2)])
+              const chunk = Buffer.concat([
+                Buffer.alloc(one.before, 1),
+                bytes(end, one.count),
+                Buffer.alloc(one.after, 2),
+              ])
               queue.append(chunk, one.before, one.before + one.count)
               end += one.count
               chunk.fill(0xee)

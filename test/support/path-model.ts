@@ -95,7 +95,7 @@ export class PathModel {
     this.mss = options.mss ?? 1000
     this.now = now
     this.#start = now
-    this.#pacer = new Pacer(controller.cwnd)
+    this.#pacer = new Pacer(10 * this.mss)
     this.#rng = new Rng(options.seed ?? 1)
     this.#tokens = options.policer?.burstBytes ?? 0
   }

@@ -77,11 +77,14 @@ export const sysctlDraws: Readonly<Record<SysctlName, Draw>> = {
   tcp_synack_retries: range(MANY, 255),
   tcp_max_syn_backlog: orders(1, 4096),
   somaxconn: orders(1, 4096),
-  tcp_syncookies: range(0, 2),
+  // 2 takes cookies always, which forgives no loss: what arrives before the third segment of the handshake is reset, as by Linux.
+  tcp_syncookies: flag,
   tcp_defer_accept: range(0, 3),
   tcp_abort_on_overflow: flag,
 
   tcp_orphan_retries: range(MANY, 255),
+  // One too many loses its data.
+  tcp_max_orphans: orders(100, 16_384),
   tcp_fin_timeout: range(1, 60),
   tcp_timewait_len: (dice) => dice.around(1, 60_000) / 1000,
   tcp_max_tw_buckets: oneOf(0, 1, 262_144),
@@ -148,6 +151,8 @@ export const sysctlDraws: Readonly<Record<SysctlName, Draw>> = {
     const first = dice.between(1024, 65_000)
     return [first, dice.between(first, 65_535)]
   },
+  // No path here is long.
+  ip_default_ttl: range(1, 255),
 }
 
 /** The switches of the loss recovery, which are thrown more often than the rest. */

@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
 import { createCongestionControl } from '../../src/congestion/index.ts'
+import type { Tracer } from '../../src/observe/tracer.ts'
 import { Mib } from '../../src/stack/mib.ts'
 import { SeededRandom } from '../../src/stack/random.ts'
 import { Sysctl } from '../../src/stack/sysctl.ts'
@@ -12,103 +13,43 @@ import {
   stateName,
   type TcpHost,
 } from '../../src/tcp/index.ts'
-import { Flag, parseSegment, Segment, type Seq, seqAdd, seqDiff, toSeq, verifyChecksum } from '../../src/wire/index.ts'
+import { Segment } from '../../src/wire/index.ts'
+import {
+  type Arrival,
+  type Departure,
+  ISS,
+  LOCAL_PORT,
+  must,
+  type PeerOptions,
+  pattern,
+  REMOTE_PORT,
+  ScriptPeer,
+} from './script-peer.ts'
+
+export type { Arrival, Departure } from './script-peer.ts'
 
 // Drives one `Connection` in virtual time, as packetdrill drives a kernel: a segment arrives at a given time, exactly these segments leave at
 // exactly these times, and nothing else. Times are milliseconds since the script began; sequence numbers are relative: each side's SYN is 0, its
 // first byte 1. After every step the connection's own invariants are checked, and every byte that leaves is compared with what was written.
 
-/** A segment of the peer. What is left out: `flags` '.', `seq` what is expected next, `ack` nothing new, `wnd` as before. */
-export interface Arrival {
-  /** As tcpdump prints them: S F R P U E W and '.' for ACK. */
-  flags?: string
-  seq?: number
-  ack?: number
-  /** The window field, unscaled. */
-  wnd?: number
-  /** Bytes of payload, made up from their sequence number. */
-  len?: number
-  sack?: readonly (readonly [number, number])[]
-  /** TSval and TSecr; by default the peer's clock and the newest TSval that it was sent, where timestamps are in use; null: none. */
-  ts?: readonly [number, number] | null
-  mss?: number
-  wscale?: number
-  sackPermitted?: boolean
-  checksumOffload?: boolean
-}
-
-/** A segment that left. `t` is in milliseconds. */
-export interface Departure {
-  t: number
-  flags: string
-  seq: number
-  len: number
-  ack: number
-  wnd: number
-  sack: [number, number][]
-  ts: [number, number] | null
-  mss: number
-  wscale: number
-  sackPermitted: boolean
-  checksumOffload: boolean
-  hasChecksum: boolean
-}
-
-export interface ScriptOptions {
+export interface ScriptOptions extends PeerOptions {
   sysctl?: Partial<SysctlValues>
   connection?: Partial<ConnectionOptions>
-  /** What the peer's SYN offers. */
-  mss?: number
-  wscale?: number
-  sack?: boolean
-  timestamps?: boolean
-  checksumOffload?: boolean
-  /** Window of the peer's SYN and of all its segments until another is given: the field, unscaled. */
-  sndWnd?: number
+  tracer?: Tracer
   /** Milliseconds from SYN to SYN-ACK. */
   rtt?: number
 }
 
 const MS = 1000
 const START_US = 1_000_000
-const FLAGS: readonly (readonly [string, number])[] = [
-  ['S', Flag.SYN],
-  ['F', Flag.FIN],
-  ['R', Flag.RST],
-  ['P', Flag.PSH],
-  ['U', Flag.URG],
-  ['E', Flag.ECE],
-  ['W', Flag.CWR],
-  ['.', Flag.ACK],
-]
 const EVENTS = ['connected', 'readable', 'writable', 'finished', 'closed'] as const
 
 /** Loss is detected by RFC 5681, 6582 and 6675 alone: no RACK, no loss probes, no F-RTO. */
 export const CLASSIC: Partial<SysctlValues> = { tcp_recovery: 0, tcp_early_retrans: 0, tcp_frto: 0 }
 
-const ISS = toSeq(0x7fff_f000)
-const IRS = toSeq(0xffff_f000)
-
-/** What is sent at each position of a stream repeats after so many bytes; a mistake of a segment or a window does not go unseen. */
-const PERIOD = 65_536
-const STREAM = Buffer.from(Array.from({ length: PERIOD }, (_, i) => (i * 31 + (i >> 8)) & 0xff))
-const STREAM_TWICE = Buffer.concat([STREAM, STREAM])
-
-function pattern(position: number, length: number): Buffer {
-  const from = ((position % PERIOD) + PERIOD) % PERIOD
-  if (from + length <= STREAM_TWICE.length) return STREAM_TWICE.subarray(from, from + length)
-  const data = Buffer.alloc(length)
-  for (let at = 0; at < length; at += PERIOD) STREAM_TWICE.copy(data, at, from, from + Math.min(PERIOD, length - at))
-  return data
-}
-
-/** As `expect`, for what is looked at after every step. */
-function must(condition: boolean, wanted: string): void {
-  if (!condition) throw new Error(`expected ${wanted}`)
-}
-
 export class Script {
   readonly c: Connection
+  readonly peer: ScriptPeer
   readonly mib: Mib = new Mib()
   readonly sysctl: Sysctl
   readonly random: SeededRandom = new SeededRandom(1)
@@ -116,35 +57,23 @@ export class Script {
   mayChallenge = true
   /** The path takes nothing while this is set. */
   blocked = false
-  /** The right edge of the window may seem to go back by what rounding to the scale takes. */
-  mayRound = false
-  /** Of the last departure that carried a window: what the peer may send up to, relative. */
-  rightEdge = 0
   #now = START_US
   #origin = START_US
   #sent: Departure[] = []
   #events = 0
   #written = 0
   #read = 0
-  #wnd: number
-  #peerShift = 0
-  /** The highest right edge that the peer has told of, relative. */
-  #peerEdge = 0
-  #lastTsVal = 0
   readonly #sink: SegmentSink
-  readonly #in = new Segment()
-  readonly #options: ScriptOptions
 
   constructor(options: ScriptOptions = {}) {
-    this.#options = options
-    this.#wnd = options.sndWnd ?? 65_535
+    this.peer = new ScriptPeer(options)
     this.sysctl = new Sysctl()
     // Whatever becomes the default, these tests reckon with Reno.
     this.sysctl.assign({ tcp_congestion_control: 'reno', ...options.sysctl })
     const host: TcpHost = {
       sysctl: this.sysctl.values,
       mib: this.mib,
-      tracer: null,
+      tracer: options.tracer ?? null,
       outSegment: new Segment(),
       memoryPressure: false,
       mayChallenge: () => this.mayChallenge,
@@ -157,8 +86,8 @@ export class Script {
       {
         id: 1,
         family: 'IPv4',
-        localPort: 5000,
-        remotePort: 80,
+        localPort: LOCAL_PORT,
+        remotePort: REMOTE_PORT,
         iss: ISS,
         tsOffset: 0,
         maxSegment: 1480,
@@ -256,7 +185,7 @@ export class Script {
   burst(...arrivals: Arrival[]): this {
     this.#expectNothing('before a segment arrives')
     for (const arrival of arrivals) {
-      this.c.segmentArrives(this.#fill(arrival), this.#now)
+      this.c.segmentArrives(this.peer.fill(this.c, arrival, this.#now), this.#now)
       this.#check()
     }
     return this.pull()
@@ -266,7 +195,7 @@ export class Script {
   repeat(count: number, arrival: Arrival): this {
     this.#expectNothing('before a segment arrives')
     for (let i = 0; i < count; i++) {
-      this.c.segmentArrives(this.#fill(arrival), this.#now)
+      this.c.segmentArrives(this.peer.fill(this.c, arrival, this.#now), this.#now)
       this.#check()
       this.pull()
     }
@@ -279,7 +208,7 @@ export class Script {
   }
 
   openPassive(arrival: Arrival = {}): this {
-    this.c.openPassive(this.#fill({ flags: 'S', seq: 0, ...this.#offers(), ...arrival }), this.#now)
+    this.c.openPassive(this.peer.fill(this.c, { flags: 'S', seq: 0, ...this.offers, ...arrival }, this.#now), this.#now)
     return this.pull()
   }
 
@@ -409,70 +338,9 @@ export class Script {
     if (wrong !== null) throw new Error(`at ${this.t} ms: ${wrong}`)
   }
 
-  #offers(): Arrival {
-    const { mss = 1000, wscale, sack = false, timestamps = false, checksumOffload = false } = this.#options
-    return { mss, wscale, sackPermitted: sack, ts: timestamps ? [this.#peerClock(), this.#lastTsVal] : null, checksumOffload }
-  }
-
   /** What the peer's SYN or SYN-ACK offers, by the options of the script. */
   get offers(): Arrival {
-    return this.#offers()
-  }
-
-  #peerClock(): number {
-    return 700_000 + Math.floor(this.#now / MS)
-  }
-
-  #fill(arrival: Arrival): Segment {
-    const { c } = this
-    const seg = this.#in
-    seg.reset()
-    seg.srcPort = 80
-    seg.dstPort = 5000
-    for (const letter of arrival.flags ?? '.') {
-      const flag = FLAGS.find(([name]) => name === letter)
-      if (flag === undefined) throw new Error(`no flag ${letter}`)
-      seg.flags |= flag[1]
-    }
-    const synced = c.receiver.irs === IRS
-    seg.seq = seqAdd(IRS, arrival.seq ?? (synced ? seqDiff(c.receiver.rcvNxt, IRS) : 0))
-    if ((seg.flags & Flag.ACK) !== 0) {
-      const ack = arrival.ack ?? seqDiff(c.sender.sndUna, ISS)
-      seg.ack = seqAdd(ISS, ack)
-      if (arrival.wnd !== undefined) this.#wnd = arrival.wnd
-      if ((seg.flags & Flag.SYN) !== 0 && arrival.wscale !== undefined) this.#peerShift = arrival.wscale
-      const shift = (seg.flags & Flag.SYN) !== 0 || !c.windowScaling ? 0 : this.#peerShift
-      this.#peerEdge = Math.max(this.#peerEdge, ack + this.#wnd * 2 ** shift)
-    } else if ((seg.flags & Flag.SYN) !== 0) {
-      if (arrival.wnd !== undefined) this.#wnd = arrival.wnd
-      if (arrival.wscale !== undefined) this.#peerShift = arrival.wscale
-      this.#peerEdge = Math.max(this.#peerEdge, 1 + this.#wnd)
-    }
-    seg.wnd = this.#wnd
-    if (arrival.mss !== undefined) seg.mss = arrival.mss
-    if (arrival.wscale !== undefined) seg.wscale = arrival.wscale
-    seg.sackPermitted = arrival.sackPermitted ?? false
-    seg.checksumOffload = arrival.checksumOffload ?? false
-    const ts = arrival.ts === undefined && c.timestamps.on ? [this.#peerClock(), this.#lastTsVal] : (arrival.ts ?? null)
-    if (ts !== null) {
-      seg.hasTimestamps = true
-      seg.tsVal = toSeq(ts[0] as number)
-      seg.tsEcr = toSeq(ts[1] as number)
-    }
-    for (const [start, end] of arrival.sack ?? []) {
-      seg.sack[seg.sackCount * 2] = seqAdd(ISS, start)
-      seg.sack[seg.sackCount * 2 + 1] = seqAdd(ISS, end)
-      seg.sackCount++
-    }
-    const length = arrival.len ?? 0
-    if (length > 0) {
-      // Surrounded by other bytes, as in a datagram.
-      const data = pattern(seqDiff(seg.seq, IRS) - 1, length)
-      seg.buffer = Buffer.concat([Buffer.alloc(32, 0xee), data, Buffer.alloc(3, 0xee)])
-      seg.payloadStart = 32
-      seg.payloadEnd = 32 + length
-    }
-    return seg
+    return this.peer.offers(this.#now)
   }
 
   #makeSink(): SegmentSink {
@@ -490,54 +358,9 @@ export class Script {
       },
       commit(size: number): void {
         must(size <= reserved, 'no more than was reserved')
-        script.#departed(buffer, offset, offset + size)
+        script.#sent.push(script.peer.read(script.c, buffer, offset, offset + size, script.t))
       },
     }
-  }
-
-  #departed(buffer: Buffer, start: number, end: number): void {
-    const { c } = this
-    const seg = new Segment()
-    must(parseSegment(buffer, start, end, seg) === 0, 'a segment that can be read')
-    must(seg.srcPort === 5000 && seg.dstPort === 80, 'the ports of the connection')
-    const hasChecksum = buffer.readUInt16BE(start + 16) !== 0
-    if (hasChecksum) must(verifyChecksum(buffer, start, end), 'a good checksum')
-    const seq = seqDiff(seg.seq, ISS)
-    const length = seg.payloadLength
-    if (length > 0) {
-      const data = buffer.subarray(seg.payloadStart, seg.payloadEnd)
-      must(data.equals(pattern(seq - 1, length)), `the data of ${seq}`)
-      must(seq + length <= this.#peerEdge, `nothing beyond the right edge of the window, ${this.#peerEdge}`)
-    }
-    const acks = (seg.flags & Flag.ACK) !== 0
-    const ack = acks ? seqDiff(seg.ack, IRS) : 0
-    if (acks && (seg.flags & Flag.RST) === 0) {
-      const shift = (seg.flags & Flag.SYN) !== 0 ? 0 : c.receiver.window.shift
-      const edge = ack + seg.wnd * 2 ** shift
-      // rfc9293#3.8.6 SHLD-14, rfc7323#2.4
-      const rounding = this.mayRound ? 2 ** shift - 1 : 0
-      must(edge >= this.rightEdge - rounding, `the right edge of our window where it was, at ${this.rightEdge}, not ${edge}`)
-      this.rightEdge = edge
-    }
-    if (seg.hasTimestamps) this.#lastTsVal = seg.tsVal
-    this.#sent.push({
-      t: this.t,
-      flags: FLAGS.filter(([, flag]) => (seg.flags & flag) !== 0).map(([letter]) => letter).join(''),
-      seq,
-      len: length,
-      ack,
-      wnd: seg.wnd,
-      sack: Array.from({ length: seg.sackCount }, (_, i) => [
-        seqDiff(seg.sack[i * 2] as Seq, IRS),
-        seqDiff(seg.sack[i * 2 + 1] as Seq, IRS),
-      ]),
-      ts: seg.hasTimestamps ? [seg.tsVal, seg.tsEcr] : null,
-      mss: seg.mss,
-      wscale: seg.wscale,
-      sackPermitted: seg.sackPermitted,
-      checksumOffload: seg.checksumOffload,
-      hasChecksum,
-    })
   }
 }
 
@@ -586,7 +409,10 @@ export function established(options: ScriptOptions = {}): Script {
   const script = synSent(options)
   const { rtt = 100 } = options
   script.at(rtt).inject({ flags: 'S.', seq: 0, ack: 1, ...script.offers })
-  script.expectSent(ack(1, { seq: 1 })).expectEvents('connected').expectState(1)
+  script
+    .expectSent(ack(1, { seq: 1 }))
+    .expectEvents('connected')
+    .expectState(1)
   return script.restart()
 }
 

@@ -178,11 +178,13 @@ export class Siege {
   /** All but the transfer comes to its end. */
   quiet(): void {
     for (const { client } of this.#victims.splice(0)) client.endpoint?.abort()
-    // Among them such as lost their client before they were accepted.
-    for (const { endpoint } of this.#accepted.splice(1)) endpoint?.abort()
     this.#greeted.clear()
     this.#strangers.clear()
-    this.world.run(this.world.nowUs + 300_000_000)
+    for (const seconds of [100, 200]) {
+      // Among them such as lost their client before they were accepted, and such as are accepted only now.
+      for (const { endpoint } of this.#accepted.splice(1)) endpoint?.abort()
+      this.world.run(this.world.nowUs + seconds * 1_000_000)
+    }
     this.#moveData(10_000)
     this.world.run(this.world.nowUs + 1_000_000)
   }

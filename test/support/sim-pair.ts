@@ -71,9 +71,16 @@ export class SimPair {
   }
 
   connect(): Ear {
+    const ear = this.tryConnect()
+    if (typeof ear === 'string') throw new Error(ear)
+    return ear
+  }
+
+  /** The code where it cannot be tried. */
+  tryConnect(): Ear | string {
     const ear = new Ear()
     const endpoint = this.client.connect({ address: this.serverHost.addresses[0], port: PORT }, ear)
-    if (typeof endpoint === 'string') throw new Error(endpoint)
+    if (typeof endpoint === 'string') return endpoint
     ear.endpoint = endpoint
     return ear
   }

@@ -41,6 +41,8 @@ export class SimSocket extends EventEmitter {
   remoteIp = ''
   remotePort = 0
   connected = false
+  /** Hops that its datagrams may take. */
+  ttl = 64
   /** `unref` was not called. */
   referenced = true
   /** Datagrams for which the receive buffer had no room. */
@@ -254,6 +256,7 @@ export class SimSocket extends EventEmitter {
 
   setTTL(ttl: number): number {
     this.#checkOpen()
+    this.ttl = ttl
     return ttl
   }
 

@@ -28,6 +28,10 @@ export class Watch implements Tracer {
   #edge: Seq | null = null
   #una: Seq | null = null
   #rcvNxt: Seq | null = null
+  #rcvAcc: Seq | null = null
+  /** The largest congestion window so far, and what had been delivered then. */
+  #mostCwnd = 0
+  #delivered = 0
   /** Retransmissions that may leave whatever the window says: one for each episode. */
   #exempt = 0
 
@@ -62,7 +66,12 @@ export class Watch implements Tracer {
     if (this.#una !== null && seqLt(sndUna, this.#una)) return 'SND.UNA went back'
     if (this.#rcvNxt !== null && seqLt(rcvNxt, this.#rcvNxt)) return 'RCV.NXT went back'
     this.#una = sndUna
-    if (c.state !== State.SYN_SENT) this.#rcvNxt = rcvNxt
+    if (c.state !== State.SYN_SENT) {
+      const { rcvAcc } = c.receiver.window
+      if (this.#rcvAcc !== null && seqLt(rcvAcc, this.#rcvAcc)) return 'the window was taken back'
+      this.#rcvNxt = rcvNxt
+      this.#rcvAcc = rcvAcc
+    }
     if (c.rtt.minRtt < this.#leastRtt) return `a round trip of ${c.rtt.minRtt} µs, where ${this.#leastRtt} is the least`
     if (c.rtt.srtt !== 0 && !(c.rto >= 1)) return `a retransmission timeout of ${c.rto}`
     return null
@@ -145,6 +154,13 @@ export class Watch implements Tracer {
 
   cwndChanged(id: number, now: number, cwnd: number, ssthresh: number, reason: string): void {
     this.#next?.cwndChanged(id, now, cwnd, ssthresh, reason)
+    const { connection: c } = this
+    if (c === null || c.cc.ownsRecovery) return
+    // No faster than slow start, whatever was given back.
+    const most = Math.max(this.#mostCwnd, c.initialWindow) + c.sender.delivered - this.#delivered + c.sender.mss
+    if (cwnd > most) this.problem ??= `a window of ${cwnd}, where ${most} is the most`
+    this.#mostCwnd = Math.max(this.#mostCwnd, cwnd)
+    this.#delivered = c.sender.delivered
   }
 
   timerFired(id: number, now: number, timer: string): void {

@@ -50,8 +50,9 @@ export class ProbeBw {
   #wait = 0
   #roundsSinceProbe = 0
   #upRounds = 0
-  /** Bytes to be acknowledged for each byte that `inflight_hi` grows. */
+  /** Bytes to be acknowledged for each byte that `inflight_hi` grows, and the part of a byte that it has yet to. */
   #upDivisor = Number.POSITIVE_INFINITY
+  #upFraction = 0
   readonly #random: () => number
 
   constructor(random: () => number) {
@@ -94,6 +95,8 @@ export class ProbeBw {
   ): void {
     if (model.round.started) this.#roundsSinceProbe++
     if (!full.reached) return
+    // Asked before the bound rises: it rises by less than a segment at a time, and the window follows with the next ACK.
+    const bounded = sample.cwndLimited && cwnd >= model.inflightHi
     if (this.#adaptUpper(sample, model, signals, ecn, cwnd, appLimited, inProbeBw) || !inProbeBw) return
     switch (this.phase) {
       case Phase.Down:
@@ -106,7 +109,9 @@ export class ProbeBw {
         if (model.round.started) this.#startUp(sample, model, full, cwnd)
         break
       default:
-        this.#checkUp(sample, model, signals, full, cwnd)
+        // BBRIsTimeToGoDown; the bound, not the path, may be what keeps the bandwidth from growing.
+        if (bounded) full.restart(sample.rate)
+        else if (full.now) this.startDown(sample, sample.now, model, signals)
     }
   }
 
@@ -149,7 +154,7 @@ export class ProbeBw {
     inProbeBw: boolean,
   ): boolean {
     this.#probeSamples = false
-    if (!appLimited) model.inflightHi = Math.max(inflightAtLoss(sample), model.target(cwnd) * BETA)
+    if (!appLimited) model.inflightHi = Math.floor(Math.max(inflightAtLoss(sample), model.target(cwnd) * BETA))
     if (!inProbeBw || this.phase !== Phase.Up) return false
     this.startDown(sample, sample.now, model, signals)
     return true
@@ -158,7 +163,10 @@ export class ProbeBw {
   /** BBRProbeInflightHiUpward: a segment in the first round, two in the second, four … while the bound is what limits. */
   #raise(sample: RateSample, model: Model, cwnd: number): void {
     if (!sample.cwndLimited || cwnd < model.inflightHi) return
-    model.inflightHi += sample.delivered / this.#upDivisor
+    this.#upFraction += sample.delivered / this.#upDivisor
+    const whole = Math.floor(this.#upFraction)
+    this.#upFraction -= whole
+    model.inflightHi += whole
     if (model.round.started) this.#steepen(model, cwnd)
   }
 
@@ -175,6 +183,7 @@ export class ProbeBw {
     if (sample.now <= this.#phaseStart + this.#wait && this.#roundsSinceProbe < renoRounds) return false
     model.resetLower()
     this.#upRounds = 0
+    this.#upFraction = 0
     this.#acks = Acks.Refilling
     model.round.restart(sample.totalDelivered)
     this.phase = Phase.Refill
@@ -196,13 +205,5 @@ export class ProbeBw {
     this.#phaseStart = sample.now
     this.phase = Phase.Up
     this.#steepen(model, cwnd)
-  }
-
-  /** BBRIsTimeToGoDown */
-  #checkUp(sample: RateSample, model: Model, signals: Signals, full: FullBandwidth, cwnd: number): void {
-    if (sample.cwndLimited && cwnd >= model.inflightHi) {
-      // The bound, not the path, keeps the bandwidth from growing.
-      full.restart(sample.rate)
-    } else if (full.now) this.startDown(sample, sample.now, model, signals)
   }
 }

@@ -31,6 +31,6 @@ export interface LossDetector {
   detect(board: Scoreboard, ack: AckResult, context: LossContext): void
   /** The marks were set anew by a timeout, or taken back: what was found before counts no more. */
   reset(): void
-  /** When `detect` wants to be called again without an ACK, µs from the context's `now`; 0: not. */
-  readonly again: number
+  /** When `detect` wants to be called again without an ACK, µs; `Infinity`: never. */
+  readonly lookAt: number
 }

@@ -9,7 +9,7 @@ import type { LossContext, LossDetector } from './detector.ts'
  */
 export class NewReno implements LossDetector {
   readonly name: string = 'newreno'
-  readonly again: number = 0
+  readonly lookAt: number = Number.POSITIVE_INFINITY
 
   detect(board: Scoreboard, ack: AckResult, { caState, mss, reordering, earlyRetransmit }: LossContext): void {
     if (board.isEmpty) return

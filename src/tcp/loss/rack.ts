@@ -32,7 +32,7 @@ export class Rack implements LossDetector {
   #lastDelivered = 0
   /** Something was delivered since the last look. */
   #advanced = false
-  again = 0
+  lookAt = Number.POSITIVE_INFINITY
 
   onAck(ack: AckResult): void {
     if (ack.rackXmitTs < 0) return
@@ -45,7 +45,7 @@ export class Rack implements LossDetector {
   }
 
   detect(board: Scoreboard, ack: AckResult, context: LossContext): void {
-    this.again = 0
+    // What was late is late still, and will be looked for at the same time.
     if (!this.#advanced) return
     // The timer that asked for another look does not wait for an ACK.
     this.#advanced = false
@@ -78,7 +78,7 @@ export class Rack implements LossDetector {
       board.markLost(position)
       ack.lost += segment.length
     }
-    this.again = wait > 0 ? wait + TIMER_MIN_US : 0
+    this.lookAt = wait > 0 ? now + wait + TIMER_MIN_US : Number.POSITIVE_INFINITY
   }
 
   /** rfc8985#6.2 step 4, µs. */
@@ -112,7 +112,7 @@ export class Rack implements LossDetector {
   /** Marks were taken back: look again with the next ACK, whatever it delivers. */
   reset(): void {
     this.#advanced = true
-    this.again = 0
+    this.lookAt = Number.POSITIVE_INFINITY
   }
 }
 

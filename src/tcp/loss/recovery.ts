@@ -94,9 +94,9 @@ export class Recovery {
     return this.caState === CaState.CWR || this.caState === CaState.Recovery
   }
 
-  /** When losses should be looked for again without an ACK, µs from the last ACK; 0: not. */
-  get lookAgain(): number {
-    return this.#detector.again
+  /** When losses should be looked for again without an ACK, µs; `Infinity`: never. */
+  get lookAt(): number {
+    return this.#detector.lookAt
   }
 
   get detectorName(): string {
@@ -156,7 +156,7 @@ export class Recovery {
       } else if (this.caState === CaState.Recovery) {
         if (board.reno) board.resetRenoSacks()
         if (this.#undoRecovery(ack, input)) return
-        this.#end(controller, ack.now, 'all acknowledged')
+        if (this.caState === CaState.Recovery) this.#end(controller, ack.now, 'all acknowledged')
       }
     }
 
@@ -170,17 +170,22 @@ export class Recovery {
           this.#tryOpen(input)
         }
         this.#detect(ack, input)
-        break
+        if (this.caState === CaState.Recovery) {
+          if (ack.lost > 0) controller.onLost?.(input.sample)
+        } else if (board.lostOutSegs > 0) {
+          // Undone, and yet something is lost: another episode (reordering first, then loss).
+          this.#enterRecovery(input, ack.ece)
+        }
+        return
       case CaState.Loss:
         this.#inLoss(ack, input)
+        // The state that it has led to has to look at this ACK too, for losses above the point belong to nobody else.
         if (this.caState !== CaState.Loss) break
         this.#detect(ack, input)
+        // rfc5681#4.3: a retransmission that is lost is one more sign of congestion.
+        if (ack.lostRetrans) this.#enterRecovery(input, ack.ece)
         return
       default:
-    }
-    if (this.caState >= CaState.Recovery) {
-      if (ack.lost > 0) controller.onLost?.(input.sample)
-      return
     }
 
     if (board.reno) {
@@ -216,7 +221,7 @@ export class Recovery {
     }
     if (recovered) {
       if (this.#undoRecovery(ack, input)) return
-      this.#end(input.controller, ack.now, 'all acknowledged')
+      if (this.caState === CaState.Loss) this.#end(input.controller, ack.now, 'all acknowledged')
       return
     }
     if (board.reno) {
@@ -258,7 +263,7 @@ export class Recovery {
     this.#rack?.reset()
     this.#detect(ack, input)
     if (ack.lost === 0) return
-    if (this.caState < CaState.Recovery) this.#enterRecovery(input, false)
+    if (this.caState !== CaState.Recovery) this.#enterRecovery(input, false)
     this.#applyReduction(ack, input)
   }
 
@@ -266,11 +271,7 @@ export class Recovery {
   onTimeout(now: number, { board, controller, sndUna, sndNxt }: RecoveryInput): void {
     const mib = this.#mib
     const newRecovery = this.caState < CaState.Recovery
-    if (this.caState === CaState.Loss) mib.TCPLossFailures++
-    else if (this.caState === CaState.Recovery) {
-      if (board.reno) mib.TCPRenoFailures++
-      else mib.TCPSackFailures++
-    }
+    if (this.retransmits === 0) this.#countFailure(board)
     // rfc5681#3.1: ssthresh falls once for the same data, however often its timer expires.
     const fresh =
       this.caState <= CaState.Disorder ||
@@ -296,6 +297,19 @@ export class Recovery {
     // rfc5682: only a first timeout can be told from a real one, and only if something is outstanding that it did not send.
     this.frto = this.#sysctl.tcp_frto !== 0 && (newRecovery || this.retransmits > 0)
     this.frtoSendsNew = false
+  }
+
+  /** linux: tcp_retransmit_timer; what the first of several timeouts cut short. */
+  #countFailure(board: Scoreboard): void {
+    const mib = this.#mib
+    if (this.caState === CaState.Loss) mib.TCPLossFailures++
+    else if (this.caState === CaState.Recovery) {
+      if (board.reno) mib.TCPRenoRecoveryFail++
+      else mib.TCPSackRecoveryFail++
+    } else if (this.caState === CaState.Disorder || board.sackedOutSegs > 0) {
+      if (board.reno) mib.TCPRenoFailures++
+      else mib.TCPSackFailures++
+    }
   }
 
   /** A window reduction for another reason than loss (linux: tcp_enter_cwr). */
@@ -335,7 +349,10 @@ export class Recovery {
     return this.undo.isOpen && (this.undo.allDuplicates || ack.echoOfOriginal)
   }
 
-  /** The episode is over. True: without SACK, its state is held until something above the point is acknowledged (rfc6582#4.1). */
+  /**
+   * The episode is over: Open, if it was needless. True: without SACK, its state is held until something above the point is acknowledged
+   * (rfc6582#4.1). Linux: tcp_try_undo_recovery.
+   */
   #undoRecovery(ack: AckResult, { board, controller, sndUna }: RecoveryInput): boolean {
     const needless = this.#mayUndo(ack)
     if (needless) {
@@ -347,7 +364,7 @@ export class Recovery {
     } else this.#rack?.onRecoveryEnd(false)
     if (board.reno && sndUna === this.recoveryPoint && this.#sysctl.newreno_exit === 1) return true
     if (needless) this.#setState(CaState.Open, 'undone')
-    return needless
+    return false
   }
 
   /** linux: tcp_try_undo_dsack */

@@ -40,7 +40,7 @@ export const isReneging = (board: Scoreboard): boolean =>
  * misled by reordering, at the first sight of which it is given up for the connection.
  */
 export class SackCounting implements LossDetector {
-  readonly again: number = 0
+  readonly lookAt: number = Number.POSITIVE_INFINITY
   /** Every segment before this position has been judged. */
   #judged = 0
   readonly #fack: boolean

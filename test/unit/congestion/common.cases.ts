@@ -113,8 +113,13 @@ export interface ControllerCaseOptions {
 }
 
 /** What every congestion controller has to keep to, yours too. */
-export function controllerCases(name: string, factory: ControllerFactory, { constant = false }: ControllerCaseOptions = {}): void {
-  const rig = (environment: Partial<ControllerEnvironment> = {}): ControllerRig => new ControllerRig(factory, environment)
+export function controllerCases(
+  name: string,
+  factory: ControllerFactory,
+  { constant = false }: ControllerCaseOptions = {},
+): void {
+  const rig = (environment: Partial<ControllerEnvironment> = {}): ControllerRig =>
+    new ControllerRig(factory, environment)
   const grown = (rounds = 6): ControllerRig => {
     const made = rig()
     for (let i = 0; i < rounds; i++) made.round()
@@ -232,12 +237,20 @@ export function controllerCases(name: string, factory: ControllerFactory, { cons
     })
 
     it('shows what it knows as plain values', () => {
-      for (const value of Object.values(grown().cc.info?.() ?? {})) expect(['number', 'string', 'boolean']).toContain(typeof value)
+      for (const value of Object.values(grown().cc.info?.() ?? {}))
+        expect(['number', 'string', 'boolean']).toContain(typeof value)
     })
 
     it('stays sane under whatever happens', () => {
       const step = fc.oneof(
-        fc.record({ kind: fc.constant('ack' as const), segments: fc.integer({ min: 0, max: 60 }), rtt: fc.integer({ min: -1, max: 3_000_000 }), limited: fc.boolean(), lost: fc.integer({ min: 0, max: 9 }), roundStart: fc.boolean() }),
+        fc.record({
+          kind: fc.constant('ack' as const),
+          segments: fc.integer({ min: 0, max: 60 }),
+          rtt: fc.integer({ min: -1, max: 3_000_000 }),
+          limited: fc.boolean(),
+          lost: fc.integer({ min: 0, max: 9 }),
+          roundStart: fc.boolean(),
+        }),
         fc.record({ kind: fc.constantFrom('enter', 'lost', 'exit', 'timeout', 'again', 'undo', 'ecn', 'round') }),
         fc.record({ kind: fc.constant('wait' as const), us: fc.integer({ min: 1, max: 100_000_000 }) }),
         fc.record({ kind: fc.constant('mss' as const), mss: fc.integer({ min: 8, max: 65_483 }) }),
@@ -270,7 +283,13 @@ function apply(rig: ControllerRig, step: Step): void {
     rig.now += 100
     // A round trip takes a microsecond at least: there is no shorter one to be had.
     const rtt = step.rtt === 0 ? 1 : step.rtt
-    rig.ack(acked, { before: acked + (lost + 1) * rig.mss, limited, lost: lost * rig.mss, roundStart, rtt: Math.abs(rtt) })
+    rig.ack(acked, {
+      before: acked + (lost + 1) * rig.mss,
+      limited,
+      lost: lost * rig.mss,
+      roundStart,
+      rtt: Math.abs(rtt),
+    })
   } else if ('us' in step) {
     rig.now += step.us
     cc.onIdleRestart?.(rig.now, step.us)

@@ -33,7 +33,8 @@ describe('the registry', () => {
   })
 
   it('refuses names that a parameter cannot hold, and what makes no controller', () => {
-    for (const name of ['', 'a b', 'a=b', 'ü']) expect(() => registerCongestionControl(name, () => new Reno(environment))).toThrow(TypeError)
+    for (const name of ['', 'a b', 'a=b', 'ü'])
+      expect(() => registerCongestionControl(name, () => new Reno(environment))).toThrow(TypeError)
     expect(() => registerCongestionControl('nothing', null as never)).toThrow(TypeError)
     expect(hasCongestionControl('nothing')).toBe(false)
     expect(() => createCongestionControl('nothing', environment)).toThrow(RangeError)

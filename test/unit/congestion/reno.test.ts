@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Reno, newRateSample, type RateSample } from '../../../src/congestion/index.ts'
+import { newRateSample, type RateSample, Reno } from '../../../src/congestion/index.ts'
 
 const MSS = 1000
 

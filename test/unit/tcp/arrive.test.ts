@@ -21,15 +21,21 @@ describe('acceptability', () => {
   })
 
   it('[rfc9293#3.10.7.4] a segment that ends behind the window is cut, its FIN with it', () => {
-    const s = established({ connection: { rcvbuf: 2000 } }).inject({ flags: 'FP.', len: 2500 }).expectSent(ack(2001, { wnd: 0 }))
+    const s = established({ connection: { rcvbuf: 2000 } })
+      .inject({ flags: 'FP.', len: 2500 })
+      .expectSent(ack(2001, { wnd: 0 }))
     s.expectState(State.ESTABLISHED).expectEvents('readable')
     expect(s.readAll()).toBe(2000)
-    s.expectSent(ack(2001, { wnd: 2000 })).inject({ flags: 'FP.', seq: 2001, len: 500 }).expectSent(ack(2502))
+    s.expectSent(ack(2001, { wnd: 2000 }))
+      .inject({ flags: 'FP.', seq: 2001, len: 500 })
+      .expectSent(ack(2502))
     s.expectState(State.CLOSE_WAIT)
   })
 
   it('[rfc9293#3.10.7.4] with a window of zero only what has no data is acceptable, and ACKs and windows of the rest count', () => {
-    const s = established({ connection: { rcvbuf: 1000 } }).write(10).expectSent(data(1, 11))
+    const s = established({ connection: { rcvbuf: 1000 } })
+      .write(10)
+      .expectSent(data(1, 11))
     s.inject({ len: 1000 }).expectSent(ack(1001, { wnd: 0 }))
     s.inject({ seq: 1001, len: 1, ack: 11, wnd: 5000 }).expectSent(ack(1001, { wnd: 0 }))
     expect(s.c.sender.board.isEmpty).toBe(true)
@@ -39,7 +45,12 @@ describe('acceptability', () => {
   })
 
   it('[rfc9293#3.10.7.4] a segment without ACK is dropped', () => {
-    const s = established().inject({ flags: 'P', len: 10 }).inject({ flags: 'F' }).inject({ flags: '' }).expectSent().expectEvents()
+    const s = established()
+      .inject({ flags: 'P', len: 10 })
+      .inject({ flags: 'F' })
+      .inject({ flags: '' })
+      .expectSent()
+      .expectEvents()
     s.expectState(State.ESTABLISHED)
   })
 
@@ -49,7 +60,11 @@ describe('acceptability', () => {
   })
 
   it('[rfc9293#3.10.7.4] a bare ACK before the window is answered, for it may be a probe, twice a second at most', () => {
-    const s = established().inject({ seq: 0 }).expectSent(ack(1, { seq: 1 })).inject({ seq: 0 }).expectSent()
+    const s = established()
+      .inject({ seq: 0 })
+      .expectSent(ack(1, { seq: 1 }))
+      .inject({ seq: 0 })
+      .expectSent()
     expect(s.mib.TCPACKSkippedSeq).toBe(1)
     s.at(500).inject({ seq: 0 }).expectSent(ack(1))
   })
@@ -107,7 +122,10 @@ describe('acknowledgements', () => {
   })
 
   it('[rfc9293#3.10.7.4] of what was never sent draw an ACK, and their segment is dropped', () => {
-    const s = established().inject({ ack: 2, len: 10 }).expectSent(ack(1, { seq: 1 })).expectEvents()
+    const s = established()
+      .inject({ ack: 2, len: 10 })
+      .expectSent(ack(1, { seq: 1 }))
+      .expectEvents()
     expect(s.readAll()).toBe(0)
   })
 

@@ -7,8 +7,12 @@ describe('leaving segments to the UDP checksum', () => {
   it('is offered in the SYN, and in the SYN-ACK where the SYN offered it; these two are always checked', () => {
     new Script({ connection: offers }).openActive().expectSent({ flags: 'S', checksumOffload: true, hasChecksum: true })
     new Script().openActive().expectSent({ flags: 'S', checksumOffload: false, hasChecksum: true })
-    new Script({ connection: offers, ...offers }).openPassive().expectSent({ flags: 'S.', checksumOffload: true, hasChecksum: true })
-    new Script({ connection: offers }).openPassive().expectSent({ flags: 'S.', checksumOffload: false, hasChecksum: true })
+    new Script({ connection: offers, ...offers })
+      .openPassive()
+      .expectSent({ flags: 'S.', checksumOffload: true, hasChecksum: true })
+    new Script({ connection: offers })
+      .openPassive()
+      .expectSent({ flags: 'S.', checksumOffload: false, hasChecksum: true })
     new Script(offers).openPassive().expectSent({ flags: 'S.', checksumOffload: false, hasChecksum: true })
   })
 

@@ -4,7 +4,10 @@ import { ack, data, established, type Script, type ScriptOptions } from '../../s
 /** An established connection whose quick ACKs are used up: so far so many segments came, 10 ms apart. */
 function patient(options: ScriptOptions = {}): Script {
   const s = established(options)
-  for (let i = 0; i < 16; i++) s.after(10).inject({ len: 1000 }).expectSent(ack(1001 + i * 1000))
+  for (let i = 0; i < 16; i++)
+    s.after(10)
+      .inject({ len: 1000 })
+      .expectSent(ack(1001 + i * 1000))
   return s.restart()
 }
 
@@ -31,7 +34,14 @@ describe('delayed ACK', () => {
   })
 
   it('[rfc9293#3.10.7.4 MUST-58] rides on data where there is some', () => {
-    patient().inject({ len: 100 }).expectSent().at(5).write(10).expectSent(data(1, 11, { ack: 16_101 })).inject({ ack: 11 }).expectQuiet()
+    patient()
+      .inject({ len: 100 })
+      .expectSent()
+      .at(5)
+      .write(10)
+      .expectSent(data(1, 11, { ack: 16_101 }))
+      .inject({ ack: 11 })
+      .expectQuiet()
   })
 
   it('linux: in a conversation it waits for the answer', () => {
@@ -39,9 +49,34 @@ describe('delayed ACK', () => {
     s.inject({ len: 100 }).expectSent(ack(101))
     // An answer soon after: from now on nothing is acknowledged at once, though quick ACKs are left.
     s.at(10).write(10).expectSent(data(1, 11))
-    s.at(20).inject({ len: 100, ack: 11 }).expectSent().at(30).write(10).expectSent(data(11, 21, { ack: 201 }))
+    s.at(20)
+      .inject({ len: 100, ack: 11 })
+      .expectSent()
+      .at(30)
+      .write(10)
+      .expectSent(data(11, 21, { ack: 201 }))
     // None comes: then it is no conversation.
-    s.at(40).inject({ len: 100, ack: 21 }).expectSent().expectAt(80, ack(301)).at(90).inject({ len: 100 }).expectSent(ack(401))
+    s.at(40)
+      .inject({ len: 100, ack: 21 })
+      .expectSent()
+      .expectAt(80, ack(301))
+      .at(90)
+      .inject({ len: 100 })
+      .expectSent(ack(401))
+  })
+
+  it('linux: once the application has read the end of what was sent, there is nothing to wait for', () => {
+    const s = patient()
+    s.readAll()
+    s.inject({ flags: 'P.', len: 100 }).expectSent()
+    expect(s.readAll()).toBe(100)
+    s.expectSent(ack(16_101)).expectQuiet()
+    // But in a conversation its answer is waited for.
+    const talk = established()
+    talk.inject({ len: 100 }).expectSent(ack(101)).at(10).write(10).expectSent(data(1, 11))
+    talk.at(20).inject({ flags: 'P.', len: 100, ack: 11 }).expectSent()
+    talk.readAll()
+    talk.expectSent().expectAt(60, ack(201))
   })
 
   it('tcp_pingpong_thresh says after how many exchanges', () => {
@@ -58,9 +93,40 @@ describe('delayed ACK', () => {
     patient().at(301).inject({ len: 100 }).expectSent(ack(16_101))
   })
 
+  it('linux: quick ACKs are counted, not the segments that they acknowledge', () => {
+    const s = established()
+    for (let i = 0; i < 8; i++)
+      s.burst({ len: 1000 }, { seq: 1001 + i * 2000, len: 1000 }).expectSent(ack(2001 + i * 2000))
+    s.inject({ len: 1000 }).expectSent(ack(17_001))
+  })
+
+  it('linux: ends when the application has read all, if the peer sent no more at once', () => {
+    const s = patient().inject({ flags: 'P.', len: 1000 }).expectSent()
+    expect(s.readAll()).toBe(17_000)
+    s.expectSent(ack(17_001)).inject({ len: 10 }).expectSent()
+    s.readAll()
+    s.expectSent(ack(17_011)).expectQuiet()
+    // A full one without PSH is followed by others.
+    s.inject({ len: 1000 }).expectSent().readAll()
+    s.expectSent().expectAt(40, ack(18_011))
+  })
+
+  it('linux: not in a conversation, unless that was not all', () => {
+    const s = established().inject({ len: 1000 }).expectSent(ack(1001)).at(10).write(10).expectSent(data(1, 11))
+    s.inject({ ack: 11, len: 10 }).readAll()
+    s.expectSent().inject({ len: 10 }).readAll()
+    s.expectSent(ack(1021))
+  })
+
   it('tcp_delack_min_ms and tcp_delack_max_ms bound it', () => {
-    patient({ sysctl: { tcp_delack_min_ms: 25 } }).inject({ len: 100 }).expectSent().expectAt(25, ack(16_101))
-    patient({ sysctl: { tcp_delack_max_ms: 10 } }).inject({ len: 100 }).expectSent().expectAt(10, ack(16_101))
+    patient({ sysctl: { tcp_delack_min_ms: 25 } })
+      .inject({ len: 100 })
+      .expectSent()
+      .expectAt(25, ack(16_101))
+    patient({ sysctl: { tcp_delack_max_ms: 10 } })
+      .inject({ len: 100 })
+      .expectSent()
+      .expectAt(10, ack(16_101))
   })
 
   it('linux: waits no longer than a round trip, however seldom segments come', () => {
@@ -68,7 +134,10 @@ describe('delayed ACK', () => {
     let delay = 0
     for (let i = 0; i < 8; i++) {
       const at = s.t + 150
-      s.at(at).inject({ len: 100 }).wait(at + 500).drain()
+      s.at(at)
+        .inject({ len: 100 })
+        .wait(at + 500)
+        .drain()
       delay = Math.max(delay, s.t - at)
     }
     expect(delay).toBeGreaterThan(40)
@@ -78,20 +147,30 @@ describe('delayed ACK', () => {
 
 describe('ACKs that do not wait', () => {
   it('[rfc5681#4.2] [rfc9293#3.10.7.4 MAY-13] of a segment out of order', () => {
-    const s = patient().inject({ seq: 17_001, len: 1000 }).expectSent(ack(16_001)).inject({ seq: 18_001, len: 1000 }).expectSent(ack(16_001))
+    const s = patient()
+      .inject({ seq: 17_001, len: 1000 })
+      .expectSent(ack(16_001))
+      .inject({ seq: 18_001, len: 1000 })
+      .expectSent(ack(16_001))
     expect(s.mib.TCPOFOQueue).toBe(2)
   })
 
   it('[rfc5681#4.2] of one that fills a gap, wholly or in part', () => {
     const s = patient().inject({ seq: 17_001, len: 1000 }).expectSent(ack(16_001)).inject({ seq: 19_001, len: 1000 })
-    s.expectSent(ack(16_001)).inject({ seq: 16_001, len: 1000 }).expectSent(ack(18_001)).inject({ seq: 18_001, len: 1000 })
+    s.expectSent(ack(16_001))
+      .inject({ seq: 16_001, len: 1000 })
+      .expectSent(ack(18_001))
+      .inject({ seq: 18_001, len: 1000 })
     s.expectSent(ack(20_001)).expectQuiet()
     expect(s.readAll()).toBe(20_000)
   })
 
   it('of one that came already', () => {
     const s = patient().inject({ seq: 15_001, len: 1000 }).expectSent(ack(16_001))
-    s.inject({ seq: 17_001, len: 1000 }).expectSent(ack(16_001)).inject({ seq: 17_001, len: 1000 }).expectSent(ack(16_001))
+    s.inject({ seq: 17_001, len: 1000 })
+      .expectSent(ack(16_001))
+      .inject({ seq: 17_001, len: 1000 })
+      .expectSent(ack(16_001))
     expect(s.mib).toMatchObject({ TCPOFOQueue: 1, TCPOFOMerge: 1 })
   })
 
@@ -108,7 +187,9 @@ describe('ACKs that do not wait', () => {
   })
 
   it('none of them once the gap has closed in the same turn', () => {
-    patient().burst({ seq: 17_001, len: 1000 }, { seq: 18_001, len: 1000 }, { seq: 16_001, len: 1000 }).expectSent(ack(19_001))
+    patient()
+      .burst({ seq: 17_001, len: 1000 }, { seq: 18_001, len: 1000 }, { seq: 16_001, len: 1000 })
+      .expectSent(ack(19_001))
   })
 
   it('with SACK one tells of all', () => {

@@ -93,7 +93,9 @@ describe('fast retransmit', () => {
     const { ssthresh } = s.c.cc
     duplicates(s, 4, 4001).expectSent()
     expect(s.c.cc.ssthresh).toBe(ssthresh)
-    s.inject({ ack: 8001 }).write(4000).expectSent(...segments(4, 8001))
+    s.inject({ ack: 8001 })
+      .write(4000)
+      .expectSent(...segments(4, 8001))
     duplicates(s, 3, 8001).expectSent(data(8001, 9001))
   })
 
@@ -124,7 +126,12 @@ describe('fast retransmit', () => {
 describe('proportional rate reduction', () => {
   it('[rfc9937#6] what leaves follows what was delivered, until the flight is down to ssthresh', () => {
     const s = flight(30).at(100)
-    const sent = Array.from({ length: 12 }, () => s.inject({ ack: 1 }).drain().map(({ seq }) => seq))
+    const sent = Array.from({ length: 12 }, () =>
+      s
+        .inject({ ack: 1 })
+        .drain()
+        .map(({ seq }) => seq),
+    )
     // Duplicates 1 and 2 by limited transmit; the third the retransmission; then one for two; then as many as arrive.
     expect(sent).toEqual([[10_001], [11_001], [1], [], [], [12_001], [], [], [13_001], [14_001], [15_001], [16_001]])
     expect(s.inFlight).toBe(5000)

@@ -6,7 +6,7 @@ import { CLASSIC, type Departure, established, type Script, type ScriptOptions }
 // and new data never makes the flight larger than the congestion window.
 
 const RTT = 80
-const BYTES = 120_000
+const BYTES = 80_000
 
 class Peer {
   readonly #got = new Uint8Array(BYTES + 2)
@@ -93,17 +93,25 @@ const MODES: [string, ScriptOptions][] = [
 
 describe('the flight', () => {
   it.each(MODES)('%s: stays within the congestion window, and everything arrives', (_, options) => {
-    for (let seed = 1; seed <= 12; seed++) transfer(seed * 7919, [0, 0.01, 0.05, 0.15][seed % 4], options)
+    for (let seed = 1; seed <= 8; seed++) transfer(seed * 7919, [0, 0.01, 0.05, 0.15][seed % 4], options)
   })
 
   it.each(['prr', 'rate_halving', 'rfc6675', 'rfc5681'] as const)('with %s as the reduction', (reduction) => {
     for (const sack of [false, true])
-      for (let seed = 1; seed <= 4; seed++) transfer(seed, 0.05, { sack, sysctl: { ...CLASSIC, cwnd_reduction: reduction } })
+      for (let seed = 1; seed <= 3; seed++)
+        transfer(seed, 0.05, { sack, sysctl: { ...CLASSIC, cwnd_reduction: reduction } })
   })
 
   it('nothing is left of it', () => {
     const s = transfer(5, 0.1, { sack: true })
-    expect(s.c.info(s.nowUs)).toMatchObject({ unacked: 0, lost: 0, sacked: 0, retrans: 0, notsent_bytes: 0, bytes_acked: BYTES })
+    expect(s.c.info(s.nowUs)).toMatchObject({
+      unacked: 0,
+      lost: 0,
+      sacked: 0,
+      retrans: 0,
+      notsent_bytes: 0,
+      bytes_acked: BYTES,
+    })
     s.expectQuiet()
   })
 })

@@ -7,7 +7,10 @@ describe('active open', () => {
     const s = new Script().openActive().expectState(State.SYN_SENT)
     s.expectSent({ t: 0, flags: 'S', seq: 0, len: 0, ack: 0 })
     s.at(50).inject({ flags: 'S.', seq: 0, ack: 1, mss: 1000 })
-    s.expectSent(ack(1, { t: 50, seq: 1 })).expectState(State.ESTABLISHED).expectEvents('connected').expectQuiet()
+    s.expectSent(ack(1, { t: 50, seq: 1 }))
+      .expectState(State.ESTABLISHED)
+      .expectEvents('connected')
+      .expectQuiet()
     expect(s.mib).toMatchObject({ ActiveOpens: 1, CurrEstab: 1, AttemptFails: 0 })
   })
 
@@ -52,7 +55,13 @@ describe('active open', () => {
     s.at(126_999).expectState(State.SYN_SENT)
     s.at(127_000).expectState(State.CLOSE).expectEvents('closed').expectQuiet()
     expect(s.c.closeReason).toBe(CloseReason.ConnectTimedOut)
-    expect(s.mib).toMatchObject({ TCPSynRetrans: 6, RetransSegs: 6, TCPTimeouts: 6, AttemptFails: 1, TCPAbortOnTimeout: 1 })
+    expect(s.mib).toMatchObject({
+      TCPSynRetrans: 6,
+      RetransSegs: 6,
+      TCPTimeouts: 6,
+      AttemptFails: 1,
+      TCPAbortOnTimeout: 1,
+    })
   })
 
   it('tcp_syn_retries and tcp_syn_linear_timeouts set how often', () => {
@@ -67,13 +76,16 @@ describe('active open', () => {
     synSent().expectAt(1000, { flags: 'S', ts: [2000, 0] })
   })
 
-  it.each([0, 2, -5])('[rfc9293#3.10.7.3] an ACK of %d, which acknowledges nothing of ours, draws a RST with that number', (number) => {
-    const s = synSent()
-    s.inject({ flags: 'S.', seq: 0, ack: number }).expectSent({ flags: 'R', seq: number, len: 0 })
-    s.inject({ flags: '.', seq: 0, ack: number }).expectSent({ flags: 'R', seq: number })
-    s.inject({ flags: 'R.', seq: 0, ack: number }).expectSent().expectState(State.SYN_SENT)
-    s.inject({ flags: 'S.', seq: 0, ack: 1 }).expectSent(ack(1)).expectState(State.ESTABLISHED)
-  })
+  it.each([0, 2, -5])(
+    '[rfc9293#3.10.7.3] an ACK of %d, which acknowledges nothing of ours, draws a RST with that number',
+    (number) => {
+      const s = synSent()
+      s.inject({ flags: 'S.', seq: 0, ack: number }).expectSent({ flags: 'R', seq: number, len: 0 })
+      s.inject({ flags: '.', seq: 0, ack: number }).expectSent({ flags: 'R', seq: number })
+      s.inject({ flags: 'R.', seq: 0, ack: number }).expectSent().expectState(State.SYN_SENT)
+      s.inject({ flags: 'S.', seq: 0, ack: 1 }).expectSent(ack(1)).expectState(State.ESTABLISHED)
+    },
+  )
 
   it('[rfc9293#3.10.7.3] a RST refuses if it acknowledges the SYN, and is nothing if it does not', () => {
     const s = synSent()
@@ -89,10 +101,14 @@ describe('active open', () => {
 
   it('[rfc7323#5.2] an echo that we never sent belongs to another incarnation', () => {
     const s = synSent({ timestamps: true })
-    s.at(10).inject({ flags: 'S.', seq: 0, ack: 1, mss: 1000, ts: [5, 999] }).expectSent({ flags: 'R', seq: 1 })
+    s.at(10)
+      .inject({ flags: 'S.', seq: 0, ack: 1, mss: 1000, ts: [5, 999] })
+      .expectSent({ flags: 'R', seq: 1 })
     s.inject({ flags: 'S.', seq: 0, ack: 1, mss: 1000, ts: [5, 1011] }).expectSent({ flags: 'R', seq: 1 })
     expect(s.mib.PAWSActive).toBe(2)
-    s.inject({ flags: 'S.', seq: 0, ack: 1, mss: 1000, ts: [5, 1000] }).expectSent(ack(1)).expectState(State.ESTABLISHED)
+    s.inject({ flags: 'S.', seq: 0, ack: 1, mss: 1000, ts: [5, 1000] })
+      .expectSent(ack(1))
+      .expectState(State.ESTABLISHED)
   })
 
   it('linux: data on the SYN-ACK is left to be sent again', () => {
@@ -127,7 +143,10 @@ describe('active open', () => {
     const unreachable = synSent().do((c, now) => c.pathUnreachable(CloseReason.HostUnreachable, now))
     expect(unreachable.expectState(State.CLOSE).expectQuiet().c.closeReason).toBe(CloseReason.HostUnreachable)
     // rfc9293#3.9.2.2 MUST-56: a soft error later on.
-    established().do((c, now) => c.pathUnreachable(CloseReason.HostUnreachable, now)).expectState(State.ESTABLISHED).expectQuiet()
+    established()
+      .do((c, now) => c.pathUnreachable(CloseReason.HostUnreachable, now))
+      .expectState(State.ESTABLISHED)
+      .expectQuiet()
   })
 
   it('[rfc5681#3.1] a SYN lost twice makes the initial window one segment, lost once it does not', () => {
@@ -148,7 +167,10 @@ describe('active open', () => {
 
   it('[rfc7323#4.1] unless an echo tells which of them was answered', () => {
     const s = synSent({ timestamps: true, sysctl: CLASSIC })
-    s.expectAt(1000, { flags: 'S' }).at(1100).inject({ flags: 'S.', seq: 0, ack: 1, mss: 1000, ts: [1, 2000] }).drain()
+    s.expectAt(1000, { flags: 'S' })
+      .at(1100)
+      .inject({ flags: 'S.', seq: 0, ack: 1, mss: 1000, ts: [1, 2000] })
+      .drain()
     s.restart().write(10).expectSent(data(1, 11)).expectAt(300, data(1, 11))
   })
 })
@@ -190,18 +212,30 @@ describe('passive open', () => {
     s.inject({ ack: 1 }).expectState(State.ESTABLISHED).expectSent()
   })
 
-  it.each([0, 2])('[rfc9293#3.10.7.4] an ACK of %d draws a RST with that number, and the connection stays half-open', (number) => {
-    const s = synReceived().inject({ ack: number }).expectSent({ flags: 'R', seq: number })
-    s.expectState(State.SYN_RECV).inject({ ack: 1 }).expectState(State.ESTABLISHED)
-  })
+  it.each([0, 2])(
+    '[rfc9293#3.10.7.4] an ACK of %d draws a RST with that number, and the connection stays half-open',
+    (number) => {
+      const s = synReceived().inject({ ack: number }).expectSent({ flags: 'R', seq: number })
+      s.expectState(State.SYN_RECV).inject({ ack: 1 }).expectState(State.ESTABLISHED)
+    },
+  )
 
   it('[rfc9293#3.10.7.4] what lies outside the window is answered by an ACK', () => {
-    const s = synReceived().inject({ seq: 70_000, len: 10, ack: 1 }).expectSent(ack(1, { seq: 1 })).expectState(State.SYN_RECV)
-    s.after(600).inject({ seq: -10, ack: 1 }).expectSent(ack(1, { seq: 1 })).expectState(State.SYN_RECV)
+    const s = synReceived()
+      .inject({ seq: 70_000, len: 10, ack: 1 })
+      .expectSent(ack(1, { seq: 1 }))
+      .expectState(State.SYN_RECV)
+    s.after(600)
+      .inject({ seq: -10, ack: 1 })
+      .expectSent(ack(1, { seq: 1 }))
+      .expectState(State.SYN_RECV)
   })
 
   it('[rfc9293#3.10.7.4] a RST ends it, if it is exact', () => {
-    const s = synReceived().inject({ flags: 'R', seq: 500 }).expectState(State.SYN_RECV).expectSent(ack(1, { seq: 1 }))
+    const s = synReceived()
+      .inject({ flags: 'R', seq: 500 })
+      .expectState(State.SYN_RECV)
+      .expectSent(ack(1, { seq: 1 }))
     s.inject({ flags: 'R', seq: 1 }).expectState(State.CLOSE).expectEvents('closed').expectQuiet()
     expect(s.mib).toMatchObject({ AttemptFails: 1, EstabResets: 0 })
   })
@@ -227,7 +261,11 @@ describe('passive open', () => {
   })
 
   it('data written before the ACK came leaves with it', () => {
-    synReceived().write(10).expectSent().inject({ ack: 1 }).expectSent(data(1, 11, { flags: 'P.' }))
+    synReceived()
+      .write(10)
+      .expectSent()
+      .inject({ ack: 1 })
+      .expectSent(data(1, 11, { flags: 'P.' }))
   })
 
   it('an end before sends the FIN once established', () => {

@@ -3,9 +3,15 @@ import { CLASSIC, data, established, Script, segments, synSent } from '../../sup
 
 describe('segment size', () => {
   it('[rfc9293#3.7.1 MUST-16] is the smaller of what the peer and the path take', () => {
-    established({ mss: 800 }).write(1600).expectSent(...segments(2, 1, 800))
-    established({ mss: 9000 }).write(2920).expectSent(...segments(2, 1, 1460))
-    established({ mss: 9000, connection: { maxSegment: 520 } }).write(1000).expectSent(...segments(2, 1, 500))
+    established({ mss: 800 })
+      .write(1600)
+      .expectSent(...segments(2, 1, 800))
+    established({ mss: 9000 })
+      .write(2920)
+      .expectSent(...segments(2, 1, 1460))
+    established({ mss: 9000, connection: { maxSegment: 520 } })
+      .write(1000)
+      .expectSent(...segments(2, 1, 500))
   })
 
   it('[rfc9293#3.7.1 MUST-15] is 536 where the peer names none, 1220 over IPv6', () => {
@@ -18,8 +24,12 @@ describe('segment size', () => {
   })
 
   it('linux: is never below 48 less options, whatever the peer asks for', () => {
-    established({ mss: 1 }).write(96).expectSent(...segments(2, 1, 48))
-    established({ mss: 0, timestamps: true }).write(72).expectSent(...segments(2, 1, 36))
+    established({ mss: 1 })
+      .write(96)
+      .expectSent(...segments(2, 1, 48))
+    established({ mss: 0, timestamps: true })
+      .write(72)
+      .expectSent(...segments(2, 1, 36))
   })
 
   it('[rfc9293#3.7.1 MUST-14] [MUST-67] [rfc6691#2] what is announced is the path less the bare headers', () => {
@@ -36,7 +46,9 @@ describe('segment size', () => {
 
   it('[rfc9293#3.2 MUST-65] no other segment names it', () => {
     established().inject({ len: 10 }).expectSent({ flags: '.', mss: -1 })
-    established().write(1500).expectSent(data(1, 1001, { mss: -1 }), data(1001, 1501, { mss: -1 }))
+    established()
+      .write(1500)
+      .expectSent(data(1, 1001, { mss: -1 }), data(1001, 1501, { mss: -1 }))
     established().end().expectSent({ flags: 'F.', mss: -1 })
   })
 
@@ -50,16 +62,22 @@ describe('segment size', () => {
   })
 
   it('linux: is half the largest window at most, so that there are always two', () => {
-    established({ sndWnd: 1200 }).write(5000).expectSent(...segments(2, 1, 600))
+    established({ sndWnd: 1200 })
+      .write(5000)
+      .expectSent(...segments(2, 1, 600))
     established({ sndWnd: 500 }).write(5000).expectSent(data(1, 501))
   })
 
   it('follows the path, and the window with it', () => {
-    const s = established({ sysctl: CLASSIC }).write(2000).expectSent(...segments(2, 1))
+    const s = established({ sysctl: CLASSIC })
+      .write(2000)
+      .expectSent(...segments(2, 1))
     s.do((c) => c.setMaxSegment(520))
     expect(s.c.info(s.nowUs)).toMatchObject({ snd_mss: 500, snd_cwnd: 10, unacked: 2 })
     // What is sent again is cut to the new size.
-    s.expectAt(300, data(1, 501)).inject({ ack: 501 }).expectSent(...segments(2, 501, 500))
+    s.expectAt(300, data(1, 501))
+      .inject({ ack: 501 })
+      .expectSent(...segments(2, 501, 500))
     s.do((c) => c.setMaxSegment(1480)).expectSent(data(1501, 2001))
     expect(s.c.info(s.nowUs).snd_mss).toBe(1000)
   })

@@ -4,8 +4,16 @@ import { CLASSIC, data, established } from '../../support/script.ts'
 
 describe('Nagle', () => {
   it('[rfc9293#3.7.4 SHLD-7] a small segment waits while a small one is unacknowledged', () => {
-    const s = established().write(10).expectSent(data(1, 11, { flags: 'P.' })).write(10).write(20).expectSent()
-    s.inject({ ack: 11 }).expectSent(data(11, 41, { flags: 'P.' })).inject({ ack: 41 }).expectQuiet()
+    const s = established()
+      .write(10)
+      .expectSent(data(1, 11, { flags: 'P.' }))
+      .write(10)
+      .write(20)
+      .expectSent()
+    s.inject({ ack: 11 })
+      .expectSent(data(11, 41, { flags: 'P.' }))
+      .inject({ ack: 41 })
+      .expectQuiet()
   })
 
   it('linux: but not for full ones (Minshall)', () => {
@@ -16,12 +24,24 @@ describe('Nagle', () => {
   })
 
   it('[rfc9293#3.7.4] a full segment does not wait', () => {
-    const s = established().write(10).expectSent(data(1, 11)).write(999).expectSent().write(501).expectSent(data(11, 1011))
+    const s = established()
+      .write(10)
+      .expectSent(data(1, 11))
+      .write(999)
+      .expectSent()
+      .write(501)
+      .expectSent(data(11, 1011))
     s.inject({ ack: 1011 }).expectSent(data(1011, 1511))
   })
 
   it('[rfc9293#3.7.4] nor does what the FIN ends', () => {
-    established().write(10).expectSent(data(1, 11)).write(10).expectSent().end().expectSent(data(11, 21, { flags: 'FP.' }))
+    established()
+      .write(10)
+      .expectSent(data(1, 11))
+      .write(10)
+      .expectSent()
+      .end()
+      .expectSent(data(11, 21, { flags: 'FP.' }))
   })
 
   it('[rfc9293#3.7.4 MUST-17] is off with TCP_NODELAY, from now on as well', () => {
@@ -42,17 +62,37 @@ describe('Nagle', () => {
   })
 
   it('[rfc9293#3.9.1.2 MUST-61] the last segment of what is queued carries PSH, alone', () => {
-    established().write(3500).expectSent(
-      data(1, 1001, { flags: '.' }),
-      data(1001, 2001, { flags: '.' }),
-      data(2001, 3001, { flags: '.' }),
-      data(3001, 3501, { flags: 'P.' }),
-    )
-    established().write(1000).expectSent(data(1, 1001, { flags: 'P.' }))
+    established()
+      .write(3500)
+      .expectSent(
+        data(1, 1001, { flags: '.' }),
+        data(1001, 2001, { flags: '.' }),
+        data(2001, 3001, { flags: '.' }),
+        data(3001, 3501, { flags: 'P.' }),
+      )
+    established()
+      .write(1000)
+      .expectSent(data(1, 1001, { flags: 'P.' }))
+  })
+
+  it('linux: so does the last of several that the window lets out together, but not one that leaves alone', () => {
+    const s = established({ sysctl: { tcp_init_cwnd: 3 } }).write(10_000)
+    s.expectSent(data(1, 1001, { flags: '.' }), data(1001, 2001, { flags: '.' }), data(2001, 3001, { flags: 'P.' }))
+    s.at(100)
+      .inject({ ack: 1001 })
+      .expectSent(data(3001, 4001, { flags: '.' }), data(4001, 5001, { flags: 'P.' }))
+    established({ sysctl: { tcp_init_cwnd: 1 } })
+      .write(10_000)
+      .expectSent(data(1, 1001, { flags: '.' }))
+    established({ sndWnd: 2500 })
+      .write(10_000)
+      .expectSent(data(1, 1001, { flags: '.' }), data(1001, 2001, { flags: 'P.' }))
   })
 
   it('[rfc9293#3.9.1.2 SHLD-28] what was written in pieces leaves in full segments', () => {
-    const s = established({ sysctl: { tcp_init_cwnd: 1 } }).write(700).expectSent(data(1, 701))
+    const s = established({ sysctl: { tcp_init_cwnd: 1 } })
+      .write(700)
+      .expectSent(data(1, 701))
     for (let i = 0; i < 10; i++) s.write(333)
     s.expectSent().inject({ ack: 701 }).expectSent(data(701, 1701))
   })
@@ -80,6 +120,13 @@ describe('writing', () => {
     s.drain()
     const locked = established({ connection: { sndbuf: 5000 } })
     expect(locked.tryWrite(50_000)).toBe(5000)
+  })
+
+  it('who waits for room hears only of the end when it comes', () => {
+    const s = established({ sysctl: { tcp_init_cwnd: 1 }, connection: { sndbuf: 3000 } })
+    expect(s.tryWrite(5000)).toBe(3000)
+    s.drain()
+    s.inject({ flags: 'R' }).expectEvents('closed')
   })
 
   it('takes nothing after the end, or where nothing may be sent', () => {

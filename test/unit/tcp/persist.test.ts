@@ -35,13 +35,28 @@ describe('zero window', () => {
   })
 
   it('ends with the ACK that opens it', () => {
-    const s = shut().write(2500).expectAt(300, probe()).at(310).inject({ wnd: 2000 }).expectSent(...segments(2, 1))
+    const s = shut()
+      .write(2500)
+      .expectAt(300, probe())
+      .at(310)
+      .inject({ wnd: 2000 })
+      .expectSent(...segments(2, 1))
     s.at(400).inject({ ack: 2001, wnd: 2000 }).expectSent(data(2001, 2501)).inject({ ack: 2501 }).expectQuiet()
   })
 
   it('begins anew with one RTO', () => {
-    const s = shut().write(1000).expectAt(300, probe()).expectAt(900, probe()).inject({ wnd: 2000 }).expectSent(data(1, 1001))
-    s.at(1000).inject({ ack: 1001, wnd: 0 }).write(10).expectSent().expectAt(1300, probe(1000)).expectAt(1900, probe(1000))
+    const s = shut()
+      .write(1000)
+      .expectAt(300, probe())
+      .expectAt(900, probe())
+      .inject({ wnd: 2000 })
+      .expectSent(data(1, 1001))
+    s.at(1000)
+      .inject({ ack: 1001, wnd: 0 })
+      .write(10)
+      .expectSent()
+      .expectAt(1300, probe(1000))
+      .expectAt(1900, probe(1000))
   })
 
   it('nothing to send, nothing to probe', () => {
@@ -70,7 +85,9 @@ describe('zero window', () => {
       t += 201 * 2 ** i
       s.expectAt(t, probe()).inject({}).expectSent()
     }
-    s.at(t + 120_000).expectState(State.CLOSE).expectQuiet()
+    s.at(t + 120_000)
+      .expectState(State.CLOSE)
+      .expectQuiet()
     expect(s.c.closeReason).toBe(CloseReason.TimedOut)
   })
 })
@@ -92,7 +109,9 @@ describe('a window too small to be worth it', () => {
   })
 
   it('the segments of the peer do not put that off', () => {
-    const s = established({ sysctl: CLASSIC, connection: { rcvbuf: 1_000_000 } }).inject({ wnd: 100 }).write(2000)
+    const s = established({ sysctl: CLASSIC, connection: { rcvbuf: 1_000_000 } })
+      .inject({ wnd: 100 })
+      .write(2000)
     for (const t of [100, 200, 290]) {
       s.at(t).inject({ len: 10 })
       s.drain()
@@ -115,6 +134,9 @@ describe('a window too small to be worth it', () => {
     const s = established({ sysctl: CLASSIC }).write(5000)
     s.drain()
     s.inject({ ack: 1, wnd: 2000 }).expectAt(300, data(1, 1001)).at(400).inject({ ack: 1001, wnd: 1000 })
-    s.expectSent(data(1001, 2001)).at(500).inject({ ack: 2001, wnd: 4000 }).expectSent(...segments(3, 2001))
+    s.expectSent(data(1001, 2001))
+      .at(500)
+      .inject({ ack: 2001, wnd: 4000 })
+      .expectSent(...segments(3, 2001))
   })
 })

@@ -7,7 +7,8 @@ const BASE = toSeq(-500)
 
 const add = (r: Reassembly, from: number, to: number, fill = from): Insert =>
   r.insert(seqAdd(BASE, from), seqAdd(BASE, to), Buffer.alloc(to - from, fill))
-const blocks = (r: Reassembly): number[][] => r.blocks.map(({ start, end }) => [seqDiff(start, BASE), seqDiff(end, BASE)])
+const blocks = (r: Reassembly): number[][] =>
+  r.blocks.map(({ start, end }) => [seqDiff(start, BASE), seqDiff(end, BASE)])
 const take = (r: Reassembly, at: number): Buffer | null => r.take(seqAdd(BASE, at))
 
 describe('Reassembly', () => {
@@ -55,11 +56,20 @@ describe('Reassembly', () => {
     const r = new Reassembly()
     add(r, 100, 200)
     add(r, 300, 400)
-    expect(blocks(r)).toEqual([[300, 400], [100, 200]])
+    expect(blocks(r)).toEqual([
+      [300, 400],
+      [100, 200],
+    ])
     add(r, 200, 250)
-    expect(blocks(r)).toEqual([[100, 250], [300, 400]])
+    expect(blocks(r)).toEqual([
+      [100, 250],
+      [300, 400],
+    ])
     add(r, 310, 350)
-    expect(blocks(r)).toEqual([[300, 400], [100, 250]])
+    expect(blocks(r)).toEqual([
+      [300, 400],
+      [100, 250],
+    ])
     add(r, 250, 300)
     expect(blocks(r)).toEqual([[100, 400]])
   })
@@ -68,7 +78,12 @@ describe('Reassembly', () => {
     const r = new Reassembly()
     for (let i = 1; i <= 6; i++) add(r, i * 100, i * 100 + 50)
     // The oldest ranges are no longer among the blocks.
-    expect(blocks(r)).toEqual([[600, 650], [500, 550], [400, 450], [300, 350]])
+    expect(blocks(r)).toEqual([
+      [600, 650],
+      [500, 550],
+      [400, 450],
+      [300, 350],
+    ])
     add(r, 150, 160)
     expect(blocks(r)[0]).toEqual([100, 160])
     add(r, 210, 220)
@@ -80,7 +95,10 @@ describe('Reassembly', () => {
     add(r, 100, 200)
     add(r, 300, 400)
     r.advance(seqAdd(BASE, 150))
-    expect(blocks(r)).toEqual([[300, 400], [150, 200]])
+    expect(blocks(r)).toEqual([
+      [300, 400],
+      [150, 200],
+    ])
     r.advance(seqAdd(BASE, 200))
     expect(blocks(r)).toEqual([[300, 400]])
   })

@@ -16,20 +16,53 @@ function flight(count = 10, options: ScriptOptions = {}): Script {
 
 describe('SACK', () => {
   it('[rfc6675#4] a segment is lost when three above it have arrived', () => {
-    const s = flight().inject({ sack: [[1001, 2001]] }).inject({ sack: [[1001, 3001]] }).expectSent()
+    const s = flight()
+      .inject({ sack: [[1001, 2001]] })
+      .inject({ sack: [[1001, 3001]] })
+      .expectSent()
     expect(s.c.info(s.nowUs)).toMatchObject({ ca_state: CaState.Disorder, sacked: 2, lost: 0 })
     s.inject({ sack: [[1001, 4001]] }).expectSent(data(1, 1001))
-    expect(s.c.info(s.nowUs)).toMatchObject({ ca_state: CaState.Recovery, sacked: 3, lost: 1, retrans: 1, snd_ssthresh: 5 })
+    expect(s.c.info(s.nowUs)).toMatchObject({
+      ca_state: CaState.Recovery,
+      sacked: 3,
+      lost: 1,
+      retrans: 1,
+      snd_ssthresh: 5,
+    })
     expect(s.mib).toMatchObject({ TCPSackRecovery: 1, TCPRenoRecovery: 0, TCPFastRetrans: 1 })
   })
 
   it('[rfc6675#5] several holes are filled in one round trip, under one reduction', () => {
-    const s = flight(10).inject({ sack: [[1001, 2001]] }).inject({ sack: [[3001, 4001], [1001, 2001]] }).expectSent()
-    s.inject({ sack: [[5001, 6001], [3001, 4001], [1001, 2001]] }).expectSent(data(1, 1001))
+    const s = flight(10)
+      .inject({ sack: [[1001, 2001]] })
+      .inject({
+        sack: [
+          [3001, 4001],
+          [1001, 2001],
+        ],
+      })
+      .expectSent()
+    s.inject({
+      sack: [
+        [5001, 6001],
+        [3001, 4001],
+        [1001, 2001],
+      ],
+    }).expectSent(data(1, 1001))
     // 2001 and then 4001 are lost too; the flight is down to the threshold with the first of these ACKs.
-    s.inject({ sack: [[6001, 7001]] }).expectSent().inject({ sack: [[6001, 8001]] })
-    s.expectSent(data(2001, 3001), data(4001, 5001)).inject({ sack: [[6001, 10_001]] }).expectSent()
-    s.at(200).inject({ ack: 2001, sack: [[3001, 4001], [5001, 10_001]] })
+    s.inject({ sack: [[6001, 7001]] })
+      .expectSent()
+      .inject({ sack: [[6001, 8001]] })
+    s.expectSent(data(2001, 3001), data(4001, 5001))
+      .inject({ sack: [[6001, 10_001]] })
+      .expectSent()
+    s.at(200).inject({
+      ack: 2001,
+      sack: [
+        [3001, 4001],
+        [5001, 10_001],
+      ],
+    })
     s.drain()
     s.inject({ ack: 10_001 }).expectSent()
     expect(s.c.info(s.nowUs)).toMatchObject({ ca_state: CaState.Open, snd_cwnd: 5, snd_ssthresh: 5, total_retrans: 3 })
@@ -50,23 +83,46 @@ describe('SACK', () => {
   })
 
   it('[rfc2018#5] what was selectively acknowledged is not sent again after a timeout', () => {
-    const s = flight(4).inject({ sack: [[1001, 2001]] }).inject({ sack: [[3001, 4001], [1001, 2001]] }).expectSent()
-    s.expectAt(300, data(1, 1001)).at(400).inject({ ack: 2001, sack: [[3001, 4001]] }).expectSent(data(2001, 3001))
+    const s = flight(4)
+      .inject({ sack: [[1001, 2001]] })
+      .inject({
+        sack: [
+          [3001, 4001],
+          [1001, 2001],
+        ],
+      })
+      .expectSent()
+    s.expectAt(300, data(1, 1001))
+      .at(400)
+      .inject({ ack: 2001, sack: [[3001, 4001]] })
+      .expectSent(data(2001, 3001))
     s.inject({ ack: 4001 }).expectQuiet()
   })
 
   it('[rfc2018#8] unless the peer has thrown it away', () => {
-    const s = flight(4).inject({ sack: [[1001, 2001]] }).expectSent().inject({ ack: 1001 }).expectSent()
+    const s = flight(4)
+      .inject({ sack: [[1001, 2001]] })
+      .expectSent()
+      .inject({ ack: 1001 })
+      .expectSent()
     s.wait(s.t + 400).expectSent(data(1001, 2001))
     expect(s.mib.TCPSACKReneging).toBe(1)
     expect(s.c.info(s.nowUs)).toMatchObject({ sacked: 0, lost: 3, retrans: 1 })
-    s.inject({ ack: 2001 }).expectSent(...segments(2, 2001)).inject({ ack: 4001 }).expectQuiet()
+    s.inject({ ack: 2001 })
+      .expectSent(...segments(2, 2001))
+      .inject({ ack: 4001 })
+      .expectQuiet()
   })
 
   it('[rfc5681#3.1] linux: after a timeout the window grows by what is newly delivered, not by what had been before', () => {
-    const s = flight(10).inject({ sack: [[1001, 2001]] }).inject({ sack: [[1001, 3001]] }).expectSent()
+    const s = flight(10)
+      .inject({ sack: [[1001, 2001]] })
+      .inject({ sack: [[1001, 3001]] })
+      .expectSent()
     // No more ACKs come until the timer has gone off; what was lost were the ACKs.
-    s.expectAt(300, data(1, 1001)).at(310).inject({ sack: [[1001, 9001]] })
+    s.expectAt(300, data(1, 1001))
+      .at(310)
+      .inject({ sack: [[1001, 9001]] })
     s.drain()
     const before = s.cwndSegs
     s.at(400).inject({ ack: 9001 })
@@ -90,20 +146,33 @@ describe('SACK', () => {
   })
 
   it('a block that covers a segment in part leaves it as it was', () => {
-    const s = flight().inject({ sack: [[1501, 3501]] }).expectSent()
+    const s = flight()
+      .inject({ sack: [[1501, 3501]] })
+      .expectSent()
     expect(s.c.info(s.nowUs).sacked).toBe(1)
   })
 
   it('where it was not agreed, blocks mean nothing', () => {
-    const s = flight(10, { sack: false }).repeat(2, { sack: [[1001, 10_001]] }).expectSent()
+    const s = flight(10, { sack: false })
+      .repeat(2, { sack: [[1001, 10_001]] })
+      .expectSent()
     expect(s.c.info(s.nowUs).sacked).toBe(2)
   })
 })
 
 describe('the receiving side', () => {
   it('[rfc2018#4] tells of what arrived last first, and then of the other ranges', () => {
-    const s = established({ sack: true }).inject({ seq: 1001, len: 1000 }).expectSent(ack(1, { sack: [[1001, 2001]] }))
-    s.inject({ seq: 3001, len: 1000 }).expectSent(ack(1, { sack: [[3001, 4001], [1001, 2001]] }))
+    const s = established({ sack: true })
+      .inject({ seq: 1001, len: 1000 })
+      .expectSent(ack(1, { sack: [[1001, 2001]] }))
+    s.inject({ seq: 3001, len: 1000 }).expectSent(
+      ack(1, {
+        sack: [
+          [3001, 4001],
+          [1001, 2001],
+        ],
+      }),
+    )
     s.inject({ seq: 2001, len: 1000 }).expectSent(ack(1, { sack: [[1001, 4001]] }))
     s.inject({ seq: 1, len: 1000 }).expectSent(ack(4001, { sack: [] }))
   })
@@ -123,6 +192,8 @@ describe('the receiving side', () => {
   })
 
   it('[rfc2018#2] tells nothing where it was not agreed', () => {
-    established().inject({ seq: 1001, len: 10 }).expectSent(ack(1, { sack: [] }))
+    established()
+      .inject({ seq: 1001, len: 10 })
+      .expectSent(ack(1, { sack: [] }))
   })
 })

@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import { CloseReason, State } from '../../../src/tcp/index.ts'
-import { ack, closeWait, closing, data, established, finWait2, lastAck, synReceived, timeWait } from '../../support/script.ts'
+import {
+  ack,
+  closeWait,
+  closing,
+  data,
+  established,
+  finWait2,
+  lastAck,
+  synReceived,
+  timeWait,
+} from '../../support/script.ts'
 
 // "Port unreachable" on an open connection is a soft error: anyone can forge it (rfc5927, rfc9293#3.9.2.2).
 
@@ -29,9 +39,16 @@ describe('a path that refuses', () => {
   })
 
   it('icmp_refused_limit sets how many', () => {
-    const s = established({ sysctl: { icmp_refused_limit: 1 } }).refuse().expectSent(probe()).expectState(State.ESTABLISHED)
+    const s = established({ sysctl: { icmp_refused_limit: 1 } })
+      .refuse()
+      .expectSent(probe())
+      .expectState(State.ESTABLISHED)
     s.at(1000).refuse().expectState(State.CLOSE)
-    const many = established({ sysctl: { icmp_refused_limit: 5 } }).refuse().expectSent(probe()).at(10).refuse()
+    const many = established({ sysctl: { icmp_refused_limit: 5 } })
+      .refuse()
+      .expectSent(probe())
+      .at(10)
+      .refuse()
     for (const t of [510, 1020]) many.expectAt(t, probe()).after(10).refuse().expectState(State.ESTABLISHED)
     many.expectAt(1530, probe()).after(10).refuse().expectState(State.CLOSE)
   })

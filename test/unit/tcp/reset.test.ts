@@ -98,7 +98,9 @@ describe('a RST arrives', () => {
   })
 
   it('[rfc9293#3.4 MUST-66] with a window of zero', () => {
-    const s = established({ connection: { rcvbuf: 500 } }).inject({ flags: 'P.', len: 500 }).expectSent(ack(501, { wnd: 0 }))
+    const s = established({ connection: { rcvbuf: 500 } })
+      .inject({ flags: 'P.', len: 500 })
+      .expectSent(ack(501, { wnd: 0 }))
     s.inject({ flags: 'R', seq: 501 }).expectState(State.CLOSE)
     expect(s.readAll()).toBe(500)
   })

@@ -4,7 +4,10 @@ import { ack, closeWait, established, finWait2 } from '../../support/script.ts'
 
 describe('blind attacks', () => {
   it('[rfc5961#3.2] a RST in the window, but not exact, is challenged', () => {
-    const s = established().inject({ flags: 'R', seq: 2 }).expectSent(ack(1, { seq: 1 })).expectState(State.ESTABLISHED)
+    const s = established()
+      .inject({ flags: 'R', seq: 2 })
+      .expectSent(ack(1, { seq: 1 }))
+      .expectState(State.ESTABLISHED)
     expect(s.mib.TCPChallengeACK).toBe(1)
     // The peer, if it was it, comes back with the number that the challenge told.
     s.inject({ flags: 'R', seq: 1 }).expectState(State.CLOSE)
@@ -12,7 +15,10 @@ describe('blind attacks', () => {
   })
 
   it.each([-70_000, 0, 1, 100, 70_000])('[rfc5961#4.2] a SYN at %d is challenged', (seq) => {
-    const s = established().inject({ flags: 'S', seq, mss: 1000 }).expectSent(ack(1, { seq: 1 })).expectState(State.ESTABLISHED)
+    const s = established()
+      .inject({ flags: 'S', seq, mss: 1000 })
+      .expectSent(ack(1, { seq: 1 }))
+      .expectState(State.ESTABLISHED)
     expect(s.mib).toMatchObject({ TCPChallengeACK: 1, TCPSYNChallenge: 1 })
     closeWait().inject({ flags: 'S.', seq, mss: 1000 }).expectSent(ack(2)).expectState(State.CLOSE_WAIT)
   })

@@ -65,7 +65,9 @@ describe('Scoreboard', () => {
   it('finds the segment at a sequence number', () => {
     const b = board(5)
     b.pop()
-    expect([0, 99, 100, 150, 400, 499, 500, 1000].map((n) => b.find(seqAdd(START, n)))).toEqual([1, 1, 1, 1, 4, 4, 5, 5])
+    expect([0, 99, 100, 150, 400, 499, 500, 1000].map((n) => b.find(seqAdd(START, n)))).toEqual([
+      1, 1, 1, 1, 4, 4, 5, 5,
+    ])
   })
 
   it('loses its head in part', () => {

@@ -4,7 +4,10 @@ import { ack, data, type Script, type ScriptOptions, synSent } from '../../suppo
 
 const crossed = (options: ScriptOptions = {}): Script => {
   const s = synSent(options)
-  return s.at(50).inject({ flags: 'S', seq: 0, ...s.offers }).expectState(State.SYN_RECV)
+  return s
+    .at(50)
+    .inject({ flags: 'S', seq: 0, ...s.offers })
+    .expectState(State.SYN_RECV)
 }
 
 describe('simultaneous open', () => {
@@ -21,7 +24,12 @@ describe('simultaneous open', () => {
     crossed().drain()
     const s = crossed()
     s.drain()
-    s.at(90).inject({ seq: 1, ack: 1 }).expectSent().expectState(State.ESTABLISHED).expectEvents('connected').expectQuiet()
+    s.at(90)
+      .inject({ seq: 1, ack: 1 })
+      .expectSent()
+      .expectState(State.ESTABLISHED)
+      .expectEvents('connected')
+      .expectQuiet()
   })
 
   it('[rfc7323#2.2] does not scale the window of that SYN-ACK', () => {
@@ -35,7 +43,10 @@ describe('simultaneous open', () => {
     const s = crossed()
     s.drain()
     s.inject({ flags: 'S.', seq: 0, ack: 1 }).drain()
-    s.after(1000).inject({ flags: 'S.', seq: 0, ack: 1 }).expectSent(ack(1, { seq: 1 })).expectState(State.ESTABLISHED)
+    s.after(1000)
+      .inject({ flags: 'S.', seq: 0, ack: 1 })
+      .expectSent(ack(1, { seq: 1 }))
+      .expectState(State.ESTABLISHED)
   })
 
   it('repeats its SYN-ACK as often as its SYN (tcp_syn_retries)', () => {

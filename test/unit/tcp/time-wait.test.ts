@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest'
 import {
   State,
   type TimeWaitRecord,
-  TimeWaitVerdict as Verdict,
   timeWaitAck,
   timeWaitArrives,
   timeWaitRecord,
+  TimeWaitVerdict as Verdict,
 } from '../../../src/tcp/index.ts'
 import { Flag, Segment, type Seq, seqAdd, toSeq } from '../../../src/wire/index.ts'
 import { ack, finWait2, timeWait } from '../../support/script.ts'
@@ -51,7 +51,12 @@ describe('TIME_WAIT', () => {
   })
 
   it('the connection itself does nothing more', () => {
-    timeWait().inject({ flags: 'F.', seq: 1 }).expectSent().inject({ flags: 'R' }).expectState(State.TIME_WAIT).expectQuiet()
+    timeWait()
+      .inject({ flags: 'F.', seq: 1 })
+      .expectSent()
+      .inject({ flags: 'R' })
+      .expectState(State.TIME_WAIT)
+      .expectQuiet()
     expect(timeWait().tryWrite(1)).toBe(0)
   })
 

@@ -2,8 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { CloseReason, retriesTimeUs, State } from '../../../src/tcp/index.ts'
 import { ack, CLASSIC, data, established, type ScriptOptions, segments } from '../../support/script.ts'
 
-const classic = (options: ScriptOptions = {}) =>
-  established({ ...options, sysctl: { ...CLASSIC, ...options.sysctl } })
+const classic = (options: ScriptOptions = {}) => established({ ...options, sysctl: { ...CLASSIC, ...options.sysctl } })
 
 describe('retransmission timer', () => {
   it('[rfc6298#5.1] starts with data, [rfc6298#5.2] stops when all is acknowledged', () => {
@@ -23,10 +22,18 @@ describe('retransmission timer', () => {
   })
 
   it('[rfc6298#5.4] sends the earliest segment only, [rfc6298#5.5] and doubles', () => {
-    const s = classic().write(3000).expectSent(...segments(3, 1))
+    const s = classic()
+      .write(3000)
+      .expectSent(...segments(3, 1))
     for (const t of [300, 900, 2100, 4500, 9300]) s.expectAt(t, data(1, 1001))
     expect(s.mib).toMatchObject({ TCPTimeouts: 5, RetransSegs: 5, TCPOrigDataSent: 3 })
-    expect(s.c.info(s.nowUs)).toMatchObject({ backoff: 5, retransmits: 5, rto: 9_600_000, total_retrans: 5, bytes_retrans: 5000 })
+    expect(s.c.info(s.nowUs)).toMatchObject({
+      backoff: 5,
+      retransmits: 5,
+      rto: 9_600_000,
+      total_retrans: 5,
+      bytes_retrans: 5000,
+    })
   })
 
   it('[rfc6298#2.5] up to tcp_rto_max_ms', () => {
@@ -36,7 +43,10 @@ describe('retransmission timer', () => {
   })
 
   it('linux: tcp_rto_min_us is the least that the variance counts for', () => {
-    classic({ rtt: 10, sysctl: { tcp_rto_min_us: 50_000 } }).write(10).expectSent(data(1, 11)).expectAt(60, data(1, 11))
+    classic({ rtt: 10, sysctl: { tcp_rto_min_us: 50_000 } })
+      .write(10)
+      .expectSent(data(1, 11))
+      .expectAt(60, data(1, 11))
     classic({ rtt: 10 }).write(10).expectSent(data(1, 11)).expectAt(210, data(1, 11))
     classic({ rtt: 300 }).write(10).expectSent(data(1, 11)).expectAt(900, data(1, 11))
   })
@@ -53,10 +63,19 @@ describe('retransmission timer', () => {
   it('[rfc5681#3.1] what follows is sent again in slow start', () => {
     const s = classic().write(10_000)
     s.drain()
-    s.expectAt(300, data(1, 1001)).at(400).inject({ ack: 1001 }).expectSent(...segments(2, 1001))
-    s.at(500).inject({ ack: 2001 }).expectSent(...segments(2, 3001)).inject({ ack: 3001 }).expectSent(...segments(2, 5001))
+    s.expectAt(300, data(1, 1001))
+      .at(400)
+      .inject({ ack: 1001 })
+      .expectSent(...segments(2, 1001))
+    s.at(500)
+      .inject({ ack: 2001 })
+      .expectSent(...segments(2, 3001))
+      .inject({ ack: 3001 })
+      .expectSent(...segments(2, 5001))
     // Above the threshold of 5: one more in a round trip.
-    s.at(600).inject({ ack: 5001 }).expectSent(...segments(3, 7001))
+    s.at(600)
+      .inject({ ack: 5001 })
+      .expectSent(...segments(3, 7001))
     expect(s.cwndSegs).toBe(5)
     s.at(700).inject({ ack: 10_001 }).expectSent()
     expect(s.c.info(s.nowUs)).toMatchObject({ unacked: 0, lost: 0, retrans: 0 })
@@ -66,12 +85,47 @@ describe('retransmission timer', () => {
   it('what was only late is not sent again', () => {
     const s = classic().write(4000)
     s.drain()
-    s.expectAt(300, data(1, 1001)).inject({ ack: 3001 }).expectSent(data(3001, 4001)).inject({ ack: 4001 }).expectQuiet()
+    s.expectAt(300, data(1, 1001))
+      .inject({ ack: 3001 })
+      .expectSent(data(3001, 4001))
+      .inject({ ack: 4001 })
+      .expectQuiet()
   })
 
   it('[rfc6298#5] [rfc9293#3.8.1] the FIN and the data with it', () => {
     const s = classic().write(1000).expectSent(data(1, 1001)).end().expectSent({ flags: 'F.', seq: 1001, len: 0 })
-    s.expectAt(300, data(1, 1001)).inject({ ack: 1001 }).expectSent({ flags: 'F.', seq: 1001 }).inject({ ack: 1002 }).expectQuiet()
+    s.expectAt(300, data(1, 1001))
+      .inject({ ack: 1001 })
+      .expectSent({ flags: 'F.', seq: 1001 })
+      .inject({ ack: 1002 })
+      .expectQuiet()
+  })
+
+  it('linux: counts what it cut short, by the state in which it went off first', () => {
+    const cut = (sack: boolean, acks: number) => {
+      const s = classic({ sack }).write(10_000)
+      s.drain()
+      for (let i = 1; i <= acks; i++) s.inject({ ack: 1, sack: sack ? [[1001, 1001 + i * 1000]] : [] })
+      s.drain()
+      s.wait(1000).drain()
+      s.wait(3000).drain()
+      const { TCPRenoFailures, TCPSackFailures, TCPRenoRecoveryFail, TCPSackRecoveryFail, TCPLossFailures } = s.mib
+      return [TCPRenoFailures, TCPSackFailures, TCPRenoRecoveryFail, TCPSackRecoveryFail, TCPLossFailures]
+    }
+    expect([cut(false, 0), cut(false, 2), cut(false, 3)]).toEqual([
+      [0, 0, 0, 0, 0],
+      [1, 0, 0, 0, 0],
+      [0, 0, 1, 0, 0],
+    ])
+    expect([cut(true, 2), cut(true, 3)]).toEqual([
+      [0, 1, 0, 0, 0],
+      [0, 0, 0, 1, 0],
+    ])
+    const again = classic().write(10_000)
+    again.drain()
+    again.expectAt(300, data(1, 1001)).inject({ ack: 1001 }).drain()
+    again.wait(5000).drain()
+    expect(again.mib.TCPLossFailures).toBe(1)
   })
 
   it('a path that takes nothing delays the retransmission, not the count', () => {

@@ -6,7 +6,10 @@ import { ack, established } from '../../support/script.ts'
 describe('the window that is offered', () => {
   it('closes as data waits, and opens as it is read', () => {
     const s = established({ connection: { rcvbuf: 4000 } })
-    s.inject({ len: 1000 }).expectSent(ack(1001, { wnd: 3000 })).inject({ len: 1000 }).expectSent(ack(2001, { wnd: 2000 }))
+    s.inject({ len: 1000 })
+      .expectSent(ack(1001, { wnd: 3000 }))
+      .inject({ len: 1000 })
+      .expectSent(ack(2001, { wnd: 2000 }))
     s.burst({ seq: 2001, len: 1000 }, { seq: 3001, len: 1000 }).expectSent(ack(4001, { wnd: 0 }))
     expect(s.mib.TCPToZeroWindowAdv).toBe(1)
     expect(s.readAll()).toBe(4000)
@@ -26,9 +29,13 @@ describe('the window that is offered', () => {
   })
 
   it('linux: tells of it without being asked only when it has doubled', () => {
-    const s = established({ connection: { rcvbuf: 4000 } }).inject({ len: 1000 }).expectSent(ack(1001, { wnd: 3000 }))
+    const s = established({ connection: { rcvbuf: 4000 } })
+      .inject({ len: 1000 })
+      .expectSent(ack(1001, { wnd: 3000 }))
     s.readAll()
-    s.expectSent().inject({ len: 1000 }).expectSent(ack(2001, { wnd: 3000 }))
+    s.expectSent()
+      .inject({ len: 1000 })
+      .expectSent(ack(2001, { wnd: 3000 }))
   })
 
   it('[rfc9293#3.8.6 SHLD-14] never takes back what it promised, nor what rounding to the scale would take', () => {
@@ -45,7 +52,7 @@ describe('the window that is offered', () => {
 
   it('ours: one-byte segments cannot hold it open', () => {
     const s = established({ wscale: 0, connection: { rcvbuf: 2048 } })
-    s.mayRound = true
+    s.peer.mayRound = true
     let field = -1
     for (let i = 0; i < 10_000 && field !== 0; i++) {
       let [sent] = s.inject({ len: 1 }).drain()
@@ -54,6 +61,24 @@ describe('the window that is offered', () => {
     }
     expect(field).toBe(0)
     expect(s.c.unread).toBeLessThanOrEqual(2048 * 1.25)
+  })
+
+  it('linux: opens by two segments for each that comes, from what a SYN can say, and tells of it at once', () => {
+    const s = established({ wscale: 0, connection: { rcvbuf: 150_000 } }).repeat(28, { len: 1000 })
+    const sent = s.drain()
+    expect(sent.length, 'more than the quick ACKs of a beginning').toBe(28)
+    expect(sent[15].wnd).toBe(Math.floor((65_535 + 16 * 2 * 1460) / 128))
+    // It has opened as far as it goes: ACKs may wait.
+    s.repeat(16, { len: 1000 }).drain()
+    s.repeat(10, { len: 1000 })
+    expect(s.drain().length).toBe(5)
+  })
+
+  it('linux: small segments do not open it', () => {
+    const s = established({ wscale: 0, connection: { rcvbuf: 100_000 } })
+    s.repeat(10, { len: 127 }).readAll()
+    expect(s.drain().at(-1)?.wnd).toBe(512)
+    s.inject({ len: 128 }).expectSent(ack(1399, { wnd: Math.floor((65_535 + 2 * 1460) / 128) }))
   })
 
   it('is never larger than the UDP socket under it can hold', () => {
@@ -69,6 +94,19 @@ describe('ReceiveWindow', () => {
     expect([1, 65_535, 65_536, 131_070, 131_071, 6_291_456, 2 ** 30, 2 ** 40].map(windowShift)).toEqual([
       0, 0, 1, 1, 2, 7, 14, 14,
     ])
+  })
+
+  it('linux: measures the first round trip against what a first flight brings', () => {
+    const window = new ReceiveWindow(131_072)
+    window.shift = 7
+    window.start(toSeq(1))
+    window.measureAgainst(10_000, 0)
+    window.onRtt(100_000)
+    window.tune(100_000, 10_000, 1000, 6_291_456)
+    expect(window.capacity).toBe(65_536)
+    window.tune(200_000, 30_000, 1000, 6_291_456)
+    // 2 · 20,000 + 16 · 1000, and twice as much again for having doubled.
+    expect(window.capacity).toBe(3 * 56_000)
   })
 
   it('grows to twice what the application took in a round trip, up to the largest buffer', () => {

@@ -1,0 +1,132 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { parseCells } from '../../bench/link/cells.ts'
+import { Emulator } from '../../bench/link/emulator.ts'
+import { Namespaces } from '../../bench/link/namespaces.ts'
+import { Command } from '../support/command.ts'
+
+const namespaces = (): string[] => readdirSync('/var/run/netns').filter((name) => name.startsWith('sluice-link-'))
+
+describe('npm run bench:link', () => {
+  it('measures both over the same link, prints a table and JSON, and leaves nothing behind', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'sluice-test-'))
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+    const file = join(directory, 'link.json')
+    const args = [
+      '--seconds',
+      1,
+      '--seeds',
+      1,
+      '--cells',
+      '20/10/1',
+      '--sample',
+      200,
+      '--trace',
+      directory,
+      '--json',
+      file,
+    ]
+    const command = new Command('bench/link/index.ts', args, { input: '' })
+    expect(await command.status).toBe(0)
+    expect(namespaces()).toEqual([])
+    expect(command.stdout.toString()).toMatch(
+      /│ 20 Mbit\/s, 10 ms, 1 % +│ +[\d.]+ ± 0\.00 Mbit\/s │ +[\d.]+ ± 0\.00 Mbit\/s │/,
+    )
+
+    const { cells, geometricMean } = JSON.parse(readFileSync(file, 'utf8'))
+    expect(cells).toHaveLength(1)
+    expect(geometricMean).toBeCloseTo(cells[0].ratio)
+    const [pair] = cells[0].pairs
+    for (const side of ['kernel', 'sluice']) {
+      const { goodput, received, sent, link } = pair[side]
+      expect(goodput).toBeGreaterThan(0.1)
+      expect(goodput).toBeLessThan(20)
+      expect(received.perSecond).toEqual([received.bytes])
+      expect(sent.samples.length).toBeGreaterThan(1)
+      expect(link.ab.fwd * 1500).toBeGreaterThan(received.bytes)
+      // What is lost on the way is sent again.
+      expect(link.ab.lost > 0).toBe(sent.retransmitted > 0)
+    }
+    expect(readFileSync(join(directory, '20-10-1-1-send.log'), 'utf8')).toMatch(/^[\d.]+ sent seq=\d+ len=1436 /m)
+  })
+
+  it('cleans up when it is interrupted', async () => {
+    const command = new Command('bench/link/index.ts', ['--cells', '20/10/0', '--sides', 'sluice'], { input: '' })
+    while (namespaces().length < 2) await new Promise((resolve) => setImmediate(resolve))
+    command.kill('SIGINT')
+    expect(await command.status).toBe(130)
+    expect(namespaces()).toEqual([])
+  })
+
+  it('says what it lacks, and what it does not know', async () => {
+    const unknown = new Command('bench/link/index.ts', ['--algo', 'nonsense'], { input: '' })
+    expect(await unknown.status).toBe(1)
+    expect(unknown.stderr).toMatch(/^bench:link cannot run: this kernel has no nonsense, it has .*reno/)
+    const cells = new Command('bench/link/index.ts', ['--cells', '100/20'], { input: '' })
+    expect(await cells.status).toBe(1)
+    expect(cells.stderr).toContain("as in 100/20/0.1, not '100/20'")
+  })
+})
+
+describe('the link emulator', () => {
+  it('decides on a packet by seed, direction and number alone', async () => {
+    const emulator = new Emulator(undefined)
+    onTestFinished(() => emulator.remove())
+    const [first, again, other] = [
+      await arrivals(emulator, 1, 0),
+      await arrivals(emulator, 1, 1),
+      await arrivals(emulator, 2, 0),
+    ]
+    expect(first.length).toBeGreaterThan(200)
+    expect(first.length).toBeLessThan(300)
+    expect(again).toEqual(first)
+    expect(other).not.toEqual(first)
+  })
+})
+
+/** Sends 300 datagrams, a number each, from the sender's namespace, waiting `pause` ms after every tenth; resolves with the numbers that came. */
+async function arrivals(emulator: Emulator, seed: number, pause: number): Promise<number[]> {
+  const made = new Namespaces()
+  onTestFinished(() => made.remove())
+  const link = await emulator.start(made, parseCells('100/2/20')[0], 1000, seed)
+  onTestFinished(() => link.kill())
+  const receiver = script(
+    made.receiver,
+    `const got = []
+     const socket = require('node:dgram').createSocket('udp4').bind(5000, () => process.send('bound'))
+     socket.on('message', (m) => {
+       const n = m.readUInt16BE()
+       if (n < 300) got.push(n)
+       else if (socket.listenerCount('message') > 0) { process.send(got); socket.removeAllListeners('message'); socket.close(); process.disconnect() }
+     })`,
+  )
+  await message(receiver)
+  const sender = script(
+    made.sender,
+    `const socket = require('node:dgram').createSocket('udp4')
+     const message = Buffer.alloc(2)
+     let n = 0
+     socket.connect(5000, '10.99.0.2', function next() {
+       message.writeUInt16BE(Math.min(n, 300))
+       socket.send(message, () => (++n % 10 === 0 && ${pause} > 0 ? setTimeout(next, ${pause}) : next()))
+     })
+     socket.on('error', () => {})`,
+  )
+  onTestFinished(() => void sender.kill('SIGKILL'))
+  const got = (await message(receiver)) as number[]
+  sender.kill('SIGKILL')
+  await link.stop()
+  made.remove()
+  return got
+}
+
+function script(namespace: string, source: string): ChildProcess {
+  return spawn('ip', ['netns', 'exec', namespace, process.execPath, '-e', source], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+}
+
+const message = (child: ChildProcess): Promise<unknown> => new Promise((resolve) => child.once('message', resolve))
