@@ -98,6 +98,7 @@ function onWindowProbed(c: Connection): void {
   // As long as the window is too small the timer runs on: the peer's own traffic must not put it off.
   if (sender.hasUnsent && sender.sndWnd < Math.max(1, Math.min(sender.notSent, sender.mss))) return
   persist.backoff = 0
+  persist.since = -1
   timers.persist = OFF
 }
 

@@ -16,13 +16,14 @@ export function segmentArrives(c: Connection, seg: Segment, now: number): void {
   if (host.tracer !== null) host.tracer.segmentReceived(c.id, now, seg)
   c.segsIn++
   if (c.state === State.CLOSE || c.state === State.TIME_WAIT) return
-  c.lastHeard = now
-  c.refusals.reset()
   if (c.state === State.SYN_SENT) {
     arriveSynSent(c, seg, now)
     return
   }
   if (!isAcceptable(c, seg, now)) return
+  // Only what the peer itself can have sent tells that it lives: anybody can send the rest.
+  c.lastHeard = now
+  c.refusals.reset()
 
   // Fifth: the ACK. A segment without one belongs to no synchronized connection.
   if ((seg.flags & Flag.ACK) === 0) return
@@ -199,7 +200,7 @@ function onData(c: Connection, seg: Segment, now: number): void {
       if (c.timestamps.on) {
         const rtt = c.timestamps.rtt(seg, now)
         if (rtt > 0) receiver.window.onRtt(rtt)
-      }
+      } else receiver.window.onData(receiver.rcvNxt, now)
       // What was out of order in this turn is in order now.
       if (receiver.reassembly.isEmpty) ackPolicy.duplicates = 0
       if (result === Received.FilledGap || shouldAckNow(c)) ackPolicy.now = true

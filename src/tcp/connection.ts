@@ -475,7 +475,8 @@ export class Connection {
     const { board } = sender
     const counts = board.recount() ?? receiver.reassembly.recount()
     if (counts !== null) return counts
-    if (board.lostOut > 0 && this.recovery.caState < CaState.Recovery) return 'something is lost and nothing recovers it'
+    if (board.lostOut > 0 && this.recovery.caState < CaState.Recovery)
+      return 'something is lost and nothing recovers it'
     if (isSynchronized(this.state) && this.state !== State.TIME_WAIT && !board.covers(sender.sndUna, sender.sndNxt))
       return 'the scoreboard does not cover SND.UNA to SND.NXT'
     if (seqGt(sender.sndNxt, seqAdd(sender.writeSeq, 1))) return 'SND.NXT is beyond what was written'

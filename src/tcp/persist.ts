@@ -3,6 +3,8 @@ export class Persist {
   /** Probes sent since the peer was last heard (linux: icsk_probes_out). */
   probesOut = 0
   backoff = 0
+  /** When the first of them was sent, µs; −1 none (linux: icsk_probes_tstamp). */
+  since = -1
 
   /** SHLD-30: the interval grows exponentially from one RTO (SHLD-29). */
   interval(rtoBaseUs: number, rtoMaxUs: number): number {
@@ -12,5 +14,6 @@ export class Persist {
   reset(): void {
     this.probesOut = 0
     this.backoff = 0
+    this.since = -1
   }
 }

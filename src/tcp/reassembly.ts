@@ -111,7 +111,8 @@ export class Reassembly {
     let length = 0
     let previous: Piece | null = null
     for (const piece of this.#pieces) {
-      if (seqDiff(piece.end, piece.seq) !== piece.data.length || piece.data.length === 0) return 'a piece has a wrong length'
+      if (seqDiff(piece.end, piece.seq) !== piece.data.length || piece.data.length === 0)
+        return 'a piece has a wrong length'
       if (previous !== null && seqLt(piece.seq, previous.end)) return 'pieces overlap'
       length += piece.data.length
       previous = piece

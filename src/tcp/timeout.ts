@@ -168,12 +168,15 @@ function persistTimeout(c: Connection, now: number): void {
   const interval = persist.interval(c.rtt.rtoBase(rtoMax), rtoMax)
   // linux: tcp_probe_timer; an orphan is not probed for ever, or a peer with a closed window could make us keep as many as it likes.
   const outlived = c.orphan && interval === rtoMax && persist.backoff >= most
-  if (outlived || persist.probesOut >= most) {
+  // linux: TCP_USER_TIMEOUT counts from the first probe, answered or not.
+  const overdue = c.userTimeoutMs > 0 && persist.since >= 0 && now - persist.since >= c.userTimeoutMs * 1000
+  if (outlived || overdue || persist.probesOut >= most) {
     mib.TCPAbortOnTimeout++
     finish(c, silenceReason(c), now)
     return
   }
   persist.probesOut++
+  if (persist.since < 0) persist.since = now
   if (persist.backoff < sysctl.tcp_retries2) persist.backoff++
   mib.TCPWinProbe++
   // rfc9293#3.8.6.2.1: a window too small to be worth it is used now all the same.

@@ -49,6 +49,9 @@ export class ReceiveWindow {
   #space = 0
   /** Round-trip time as the receiver sees it, µs; 0 unknown. */
   rcvRtt = 0
+  /** Without timestamps: when the span now measured began, −1 not yet, and where it ends. */
+  #rttStart = -1
+  #rttEdge: Seq = 0 as Seq
 
   constructor(rcvBuf: number) {
     this.rcvBuf = rcvBuf
@@ -132,6 +135,20 @@ export class ReceiveWindow {
   /** A round-trip time seen from the receiving side: a timestamp echoed with data. */
   onRtt(rttUs: number): void {
     this.rcvRtt = this.rcvRtt === 0 ? rttUs : this.rcvRtt + (rttUs - this.rcvRtt) / 8
+  }
+
+  /**
+   * Without timestamps: the time in which a window's worth came is a round trip at least, so the least of them is taken (linux:
+   * tcp_rcv_rtt_measure).
+   */
+  onData(rcvNxt: Seq, now: number): void {
+    if (this.#rttStart >= 0) {
+      if (seqGt(this.#rttEdge, rcvNxt)) return
+      const span = Math.max(1, now - this.#rttStart)
+      if (this.rcvRtt === 0 || span < this.rcvRtt) this.rcvRtt = span
+    }
+    this.#rttStart = now
+    this.#rttEdge = seqAdd(rcvNxt, Math.max(1, this.current(rcvNxt)))
   }
 
   /** The application has taken `taken` bytes in all: once a round trip, twice what it took becomes the window. */

@@ -116,6 +116,8 @@ export interface ListenRigOptions extends SimNetOptions {
   server?: StackOptions
   backlog?: number
   tcp?: ListenOptions['tcp']
+  /** Listens at every address, not just at the first. */
+  wildcard?: boolean
 }
 
 /** A stack that listens on port 7000, and whoever comes to it. */
@@ -131,19 +133,21 @@ export class ListenRig {
   bytesOut = 0
   readonly #backlog: number
   readonly #tcp: ListenOptions['tcp']
+  readonly #wildcard: boolean
   readonly #peers = new Map<string, RawPeer>()
   readonly #outside: SimHost
   readonly #segment = new Segment()
   readonly #view = new FrameView()
   #clients = 0
 
-  constructor({ seed = 1, server, backlog = 128, tcp, ...net }: ListenRigOptions = {}) {
+  constructor({ seed = 1, server, backlog = 128, tcp, wildcard = false, ...net }: ListenRigOptions = {}) {
     this.world = new World({ seed })
     this.net = new SimNet(this.world, net)
     this.host = this.net.host('server')
     this.#outside = this.net.host('outside', [])
     this.#backlog = backlog
     this.#tcp = tcp
+    this.#wildcard = wildcard
     this.net.tap((datagram, flow) => this.#tap(datagram, flow))
     this.stack = new Stack({ ...server, ...this.host.seams() })
     this.listener = this.listen()
@@ -153,7 +157,7 @@ export class ListenRig {
     const [address] = this.host.addresses
     const listener = this.stack.listen(
       {
-        address,
+        address: this.#wildcard ? undefined : address,
         port: PORT,
         backlog: this.#backlog,
         ipv6Only: false,
@@ -173,7 +177,11 @@ export class ListenRig {
   }
 
   peer(number = 1, port = 5000): RawPeer {
-    const address = `10.9.${number >> 8}.${number & 255}`
+    return this.peerAt(`10.9.${number >> 8}.${number & 255}`, port)
+  }
+
+  /** One with an address of his own choice. */
+  peerAt(address: string, port = 5000): RawPeer {
     const peer = new RawPeer(this, address, port)
     this.#peers.set(`${address}:${port}`, peer)
     return peer
@@ -201,7 +209,8 @@ export class ListenRig {
     if (!this.world.run(what, this.world.nowUs + seconds * SECOND)) throw new Error('it never came to that')
   }
 
-  throw({ address, port }: RawPeer, fields: RawFields): void {
+  /** `to`: the address that the datagram is for, by default the first of the host. */
+  throw({ address, port }: RawPeer, fields: RawFields, to = this.host.addresses[0]): void {
     const out = this.#segment
     out.reset()
     out.srcPort = port
@@ -232,7 +241,7 @@ export class ListenRig {
       family: 'IPv4',
       sourceAddress: address,
       sourcePort: port,
-      address: this.host.addresses[0],
+      address: to,
       port: PORT,
       link: this.net.link(this.#outside, this.host),
       refused: null,

@@ -34,6 +34,16 @@ describe('zero window', () => {
     expect(s.mib.TCPAbortOnTimeout).toBe(1)
   })
 
+  it('linux: TCP_USER_TIMEOUT ends it though every probe is answered', () => {
+    const s = shut().do((c) => {
+      c.userTimeoutMs = 2000
+    })
+    s.write(100)
+    for (const t of [300, 900, 2100]) s.expectAt(t, probe()).inject({}).expectSent()
+    s.at(4499).expectState(State.ESTABLISHED).at(4500).expectState(State.CLOSE)
+    expect(s.c.closeReason).toBe(CloseReason.TimedOut)
+  })
+
   it('ends with the ACK that opens it', () => {
     const s = shut()
       .write(2500)

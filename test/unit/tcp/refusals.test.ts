@@ -38,6 +38,12 @@ describe('a path that refuses', () => {
     s.at(1100).refuse().expectSent(probe()).at(1110).refuse().expectState(State.ESTABLISHED)
   })
 
+  it('[rfc5961#3] is not forgiven for a segment that anybody could have sent', () => {
+    const s = established().refuse().expectSent(probe()).at(10).refuse().expectAt(510, probe())
+    s.at(520).inject({ seq: 1_000_000, len: 10 }).expectSent(ack(1)).refuse().expectAt(1020, probe())
+    s.at(1030).refuse().expectState(State.CLOSE)
+  })
+
   it('icmp_refused_limit sets how many', () => {
     const s = established({ sysctl: { icmp_refused_limit: 1 } })
       .refuse()
