@@ -16,15 +16,14 @@ export interface Task {
   side: Side
   algorithm: string
   seconds: number
-  /** Of the receiver; the sender's task only. */
-  port?: number
   /** Look at the sender this often, ms; 0: never. */
   sampleEvery: number
   /** Where to write what sluice does. */
   trace: string | null
 }
 
-export type Order = { task: Task } | { finish: true }
+/** First the task; the sender is told of the receiver's port when both are ready, and to finish when the receiver has seen enough. */
+export type Order = { task: Task } | { connect: number } | { finish: true }
 
 /** What the receiver has seen when the time is over. */
 export interface Received {
@@ -45,7 +44,7 @@ export interface Sent {
   samples: unknown[]
 }
 
-export type Answer = { port: number } | { received: Received } | { sent: Sent } | { error: string }
+export type Answer = { ready: true } | { port: number } | { received: Received } | { sent: Sent } | { error: string }
 
 /** ms */
 const WARM_UP = 1000
@@ -63,10 +62,12 @@ process.on('disconnect', () => {
 })
 process.on('uncaughtException', failed)
 
+let connect: ((port: number) => Promise<void>) | null = null
 let finish: (() => Promise<Sent>) | null = null
 process.on('message', (order: Order) => {
-  if ('finish' in order) finish?.().then((sent) => answer({ sent }), failed)
-  else (order.task.role === 'receive' ? receive : send)(order.task).catch(failed)
+  if ('task' in order) (order.task.role === 'receive' ? receive : send)(order.task).catch(failed)
+  else if ('connect' in order) connect?.(order.connect).catch(failed)
+  else finish?.().then((sent) => answer({ sent }), failed)
 })
 
 /**
@@ -148,29 +149,32 @@ function udpState(): Pick<Received, 'udpDrops' | 'udpBuffer'> {
 }
 
 async function send(task: Task): Promise<void> {
-  const { connect } = await open(task)
-  const socket = connect({ host: RECEIVER, port: task.port as number, noDelay: true })
-  socket.on('error', failed)
-  await once(socket, 'connect')
-  const chunk = Buffer.alloc(65_536, 'sluice ')
-  const pump = (): void => {
-    while (socket.write(chunk));
-  }
-  socket.on('drain', pump)
-  pump()
+  const net = await open(task)
+  connect = async (port) => {
+    const socket = net.connect({ host: RECEIVER, port, noDelay: true })
+    socket.on('error', failed)
+    await once(socket, 'connect')
+    const chunk = Buffer.alloc(65_536, 'sluice ')
+    const pump = (): void => {
+      while (socket.write(chunk));
+    }
+    socket.on('drain', pump)
+    pump()
 
-  const samples: unknown[] = []
-  const began = performance.now()
-  if (task.sampleEvery > 0) {
-    setInterval(async () => {
-      const ms = Math.round(performance.now() - began)
-      samples.push({ ms, ...(await infoOf(task.side, socket)) })
-    }, task.sampleEvery)
+    const samples: unknown[] = []
+    const began = performance.now()
+    if (task.sampleEvery > 0) {
+      setInterval(async () => {
+        const ms = Math.round(performance.now() - began)
+        samples.push({ ms, ...(await infoOf(task.side, socket)) })
+      }, task.sampleEvery)
+    }
+    finish = async () => {
+      const info = await infoOf(task.side, socket)
+      return { retransmitted: Number(info.bytes_retrans ?? 0), info, samples }
+    }
   }
-  finish = async () => {
-    const info = await infoOf(task.side, socket)
-    return { retransmitted: Number(info.bytes_retrans ?? 0), info, samples }
-  }
+  answer({ ready: true })
 }
 
 async function infoOf(side: Side, socket: Socket): Promise<Record<string, unknown>> {

@@ -69,8 +69,11 @@ export async function transfer(emulator: Emulator, options: TransferOptions): Pr
         options.trace === null || side !== 'sluice' ? null : path.join(options.trace, traceName(options, role))
       return { role, side, algorithm, seconds, sampleEvery, trace }
     }
-    const { port } = await receiver.ask<'port'>({ task: task('receive') })
-    sender.tell({ task: { ...task('send'), port } })
+    const [{ port }] = await Promise.all([
+      receiver.ask<'port'>({ task: task('receive') }),
+      sender.ask<'ready'>({ task: task('send') }),
+    ])
+    sender.tell({ connect: port })
     const { received } = await Promise.race([receiver.answer<'received'>(), sender.broken])
     const { sent } = await sender.ask<'sent'>({ finish: true })
     await Promise.all([sender.end(), receiver.end()])
@@ -119,12 +122,12 @@ class Peer {
     this.#child.send(order)
   }
 
-  answer<Key extends 'port' | 'received' | 'sent'>(): Promise<Reply<Key>> {
+  answer<Key extends 'ready' | 'port' | 'received' | 'sent'>(): Promise<Reply<Key>> {
     const next = once(this.#child, 'message').then(([answer]) => answer as Reply<Key>)
     return Promise.race([next, this.broken])
   }
 
-  ask<Key extends 'port' | 'sent'>(order: Order): Promise<Reply<Key>> {
+  ask<Key extends 'ready' | 'port' | 'sent'>(order: Order): Promise<Reply<Key>> {
     this.tell(order)
     return this.answer<Key>()
   }

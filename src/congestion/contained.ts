@@ -67,11 +67,24 @@ export class ContainedController implements CongestionController {
       return
     }
     this.#inner = made
-    if (this.#take('create')) this.ownsRecovery = made.ownsRecovery === true
+    try {
+      if (this.#take('create')) this.ownsRecovery = made.ownsRecovery === true
+    } catch (error) {
+      this.#replace('create', describe(error), error)
+    }
   }
 
   get name(): string {
     return this.failed ? this.#inner.name : this.#requested
+  }
+
+  get state(): string {
+    try {
+      const { state } = this.#inner
+      return typeof state === 'string' ? state : ''
+    } catch {
+      return ''
+    }
   }
 
   /** The controller itself, or the Reno that took its place. */
@@ -85,24 +98,23 @@ export class ContainedController implements CongestionController {
     try {
       this.#give()
       this.#inner.onSent(now, bytes, inFlight, appLimited)
+      this.#take('onSent')
     } catch (error) {
       this.#replace('onSent', describe(error), error)
-      return
     }
-    this.#take('onSent')
   }
 
   onAck(sample: RateSample): void {
     this.#sample = sample
+    let good = false
     try {
       this.#give()
       this.#inner.onAck(sample)
+      good = this.#take('onAck')
     } catch (error) {
       this.#replace('onAck', describe(error), error)
-      this.onAck(sample)
-      return
     }
-    if (!this.#take('onAck')) this.onAck(sample)
+    if (!good) this.onAck(sample)
   }
 
   onEnterRecovery(sample: RateSample): void {

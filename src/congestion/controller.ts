@@ -98,6 +98,8 @@ export interface CongestionController {
   pacingBps: number
   /** The controller sets `cwnd` in Recovery and Loss itself, as BBR does; proportional rate reduction and undo stay out. */
   readonly ownsRecovery: boolean
+  /** In a word, where it stands (`STARTUP`, `slow start` …), so that a trace can tell of each change. */
+  readonly state?: string
 
   /** `bytes` left; `inFlight` counts them. `appLimited`: samples are, for the application has left gaps. */
   onSent?(now: number, bytes: number, inFlight: number, appLimited?: boolean): void

@@ -157,10 +157,14 @@ export class Cubic implements CongestionController {
     this.#mss = mss
   }
 
+  get state(): string {
+    return this.cwnd < this.ssthresh ? Region.SlowStart : this.#region
+  }
+
   info(): Record<string, number | string | boolean> {
     const slowStart = this.cwnd < this.ssthresh
     return {
-      region: slowStart ? Region.SlowStart : this.#region,
+      region: this.state,
       w_max: Math.round(this.#wMax),
       k: this.#k,
       epoch: this.#epochStart,

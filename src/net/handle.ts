@@ -87,6 +87,10 @@ export class Handle extends AsyncResource implements EndpointOwner {
   #endpoint: Endpoint | null = null
   #connectDone: ((code: ErrorCode | null) => void) | null = null
   #pending: PendingWrite | null = null
+  /** Fast Open: what waits for the connection, and how much of it the endpoint was given ahead of time. */
+  #fastOpen = false
+  #waiting: (() => readonly Buffer[]) | null = null
+  #early = 0
   /** The application's wish, by `ref` and `unref`. */
   #wanted = true
   /** It speaks of IPv6 addresses, and IPv4 carries them. */
@@ -117,6 +121,8 @@ export class Handle extends AsyncResource implements EndpointOwner {
     this.#endpoint = endpoint
     this.#mapped = endpoint.family === 'IPv4' && request.address.includes(':')
     this.#connectDone = done
+    this.#fastOpen = request.fastOpen === true
+    if (this.#waiting !== null) this.writeEarly(this.#waiting)
     this.#updateHold()
     return null
   }
@@ -167,6 +173,18 @@ export class Handle extends AsyncResource implements EndpointOwner {
     this.#pending = write
     this.#updateHold()
     return false
+  }
+
+  /** The first write waits for the connection: with Fast Open it may leave with the SYN. `write` is called with the same once there is one. */
+  writeEarly(chunks: () => readonly Buffer[]): void {
+    const endpoint = this.#endpoint
+    this.#waiting = chunks
+    if (endpoint === null || !this.#fastOpen || this.#early > 0) return
+    for (const chunk of chunks()) {
+      const taken = endpoint.write(chunk)
+      this.#early += taken
+      if (taken < chunk.length) break
+    }
   }
 
   /** Bytes given to `write` that the endpoint has not taken. */
@@ -353,7 +371,9 @@ export class Handle extends AsyncResource implements EndpointOwner {
     while (write.index < chunks.length) {
       const chunk = chunks[write.index]
       const rest = write.offset === 0 ? chunk : chunk.subarray(write.offset)
-      const taken = rest.length === 0 ? 0 : endpoint.write(rest)
+      const early = Math.min(this.#early, rest.length)
+      this.#early -= early
+      const taken = early < rest.length ? early + endpoint.write(early === 0 ? rest : rest.subarray(early)) : early
       write.left -= taken
       if (taken < rest.length) {
         write.offset += taken

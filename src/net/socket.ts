@@ -380,6 +380,7 @@ proto._writeGeneric = function (this: Self, writev, data, encoding, callback) {
   if (this.connecting) {
     this._pendingData = data
     this._pendingEncoding = encoding
+    this[kHandle]?.writeEarly(() => toBuffers(data, encoding))
     const failed = runAt(this, 'close', () => callback(closedBeforeConnection()))
     runAt(this, 'connect', () => {
       forget(this, failed)

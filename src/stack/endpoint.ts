@@ -49,6 +49,8 @@ export class Endpoint implements WheelItem {
   listener: Listener | null = null
   /** Bytes that the stack's books hold for it. */
   accounted = 0
+  /** Accepted before its handshake was done (Fast Open), and it is not yet: by whom. */
+  earlyAt: Listener | null = null
   /** Among the stack's orphans (`tcp_max_orphans`). */
   countsAsOrphan = false
   /** In the list of those that the next turn looks at. */

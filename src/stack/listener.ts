@@ -6,6 +6,8 @@ export interface ListenTcpOptions {
   /** Seconds to wait for data before a connection is handed on, as TCP_DEFER_ACCEPT; default: `tcp_defer_accept`. */
   deferAccept?: number | undefined
   noDelay?: boolean | undefined
+  /** Connections by Fast Open whose handshake is not done, as TCP_FASTOPEN; 0: none. Default: as many as may wait to be accepted. */
+  fastOpen?: number | undefined
   congestionControl?: string | undefined
   /** Bytes, as SO_SNDBUF, SO_RCVBUF and TCP_MAXSEG. */
   sndbuf?: number | undefined
@@ -81,6 +83,8 @@ export class Listener {
   /** Established, and not accepted. */
   readonly #queue = new Set<Endpoint>()
   #paused = false
+  /** Connections by Fast Open in SYN_RECV. */
+  #early = 0
   #wantsRef = true
   #holding = false
 
@@ -178,6 +182,25 @@ export class Listener {
       wait = Math.min(wait * 2, LONGEST_WAIT_S)
     }
     return timeouts
+  }
+
+  // ---- Fast Open -----------------------------------------------------------------------------------------------------------------
+
+  /** linux: tcp_fastopen_queue_check. */
+  isFastOpenFull(somaxconn: number): boolean {
+    return this.#early >= (this.tcp.fastOpen ?? this.limit(somaxconn))
+  }
+
+  get isFastOpenOn(): boolean {
+    return this.tcp.fastOpen !== 0
+  }
+
+  beganEarly(): void {
+    this.#early++
+  }
+
+  endedEarly(): void {
+    this.#early--
   }
 
   // ---- The accept queue ----------------------------------------------------------------------------------------------------------

@@ -81,6 +81,12 @@ export class Mib implements TcpMib, TunnelCounters {
   TCPOFOMerge = 0
   TCPChallengeACK = 0
   TCPSYNChallenge = 0
+  TCPFastOpenActive = 0
+  TCPFastOpenActiveFail = 0
+  TCPFastOpenPassive = 0
+  TCPFastOpenPassiveFail = 0
+  TCPFastOpenListenOverflow = 0
+  TCPFastOpenCookieReqd = 0
   TCPFromZeroWindowAdv = 0
   TCPToZeroWindowAdv = 0
   TCPWantZeroWindowAdv = 0
@@ -97,6 +103,7 @@ export class Mib implements TcpMib, TunnelCounters {
   TCPDelivered = 0
   TCPZeroWindowDrop = 0
   TCPRcvQDrop = 0
+  TCPFastOpenPassiveAltKey = 0
   TCPDSACKRecvSegs = 0
 
   // Sluice

@@ -46,6 +46,11 @@ export interface ConnectRequest {
   /** UDP port of the tunnel that the destination is behind; default: `tunnel.peerPort` of a stack in tunnel mode. */
   tunnelPort?: number | undefined
   noDelay?: boolean | undefined
+  /**
+   * TCP Fast Open (rfc7413): what is written before the SYN leaves goes with it, where the peer has given us a cookie before. The peer may get it
+   * twice, in two connections, so it must be such as does no harm then.
+   */
+  fastOpen?: boolean | undefined
   congestionControl?: string | undefined
   /** Bytes, as SO_SNDBUF, SO_RCVBUF and TCP_MAXSEG. */
   sndbuf?: number | undefined

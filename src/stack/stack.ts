@@ -9,6 +9,7 @@ import { encodeHeader, Flag, optionsLength, Segment, type Seq, toSeq, writeCheck
 import { type Clock, LoopClock } from './clock.ts'
 import { Endpoint, type EndpointHost, type EndpointOwner } from './endpoint.ts'
 import { closeAtExit, nothingToClose } from './exit.ts'
+import { CookieVerdict, FastOpenCache, FastOpenKeys } from './fast-open.ts'
 import { type FlowsHost, flowKey, PathFlows } from './flows.ts'
 import { SequenceNumbers, type StartingNumbers } from './isn.ts'
 import { descriptorLimit, tcpMemDefault } from './limits.ts'
@@ -61,6 +62,8 @@ export class Stack extends EventEmitter<StackEvents> {
   readonly #timeWait: TimeWaitTable
   readonly #synQueue: SynQueue
   readonly #hashes: TupleHashes
+  readonly #fastOpenKeys: FastOpenKeys
+  readonly #fastOpenCache = new FastOpenCache()
   readonly #tcpHost: TcpHost
   readonly #host: Host
   readonly #listeners = new Set<Listener>()
@@ -102,6 +105,7 @@ export class Stack extends EventEmitter<StackEvents> {
     this.#timeWait = new TimeWaitTable(this.#host)
     this.#synQueue = new SynQueue(this.#host, this.#random)
     this.#hashes = new TupleHashes(this.#random)
+    this.#fastOpenKeys = new FastOpenKeys(this.#random)
     this.#tunnel = new UdpTunnel({
       owner: this.#host,
       encapsulation: options.encapsulation ?? 'framed',
@@ -255,6 +259,11 @@ export class Stack extends EventEmitter<StackEvents> {
     // Not before: it may be what holds the path.
     if (before !== undefined) this.#timeWait.recycle(before)
     connection.userTimeoutMs = request.userTimeout ?? 0
+    if (request.fastOpen === true && (this.sysctl.values.tcp_fastopen & 1) !== 0) {
+      const known = this.#fastOpenCache.forSyn(path.remoteAddress, now)
+      connection.fastOpen.cookie = known?.cookie ?? null
+      connection.fastOpen.mss = known?.mss ?? 0
+    }
     connection.openActive(now)
     endpoint.updateHold()
     this.#ready(endpoint)
@@ -419,6 +428,57 @@ export class Stack extends EventEmitter<StackEvents> {
     this.#ready(endpoint)
   }
 
+  /** linux: tcp_try_fastopen. True: the SYN has opened a connection; else the cookie to answer with. */
+  #tryFastOpen(listener: Listener, flows: PathFlows, segment: Segment, now: number): true | Buffer | null {
+    const { mib } = this
+    const { tcp_fastopen, somaxconn } = this.sysctl.values
+    const { path } = flows
+    const cookie = segment.fastOpenCookie
+    if (cookie === null) return null
+    if (cookie.length === 0) mib.TCPFastOpenCookieReqd++
+    if ((tcp_fastopen & 2) === 0 || !listener.isFastOpenOn) return null
+    if (listener.isFastOpenFull(somaxconn)) {
+      mib.TCPFastOpenListenOverflow++
+      return null
+    }
+    if (cookie.length === 0) return this.#fastOpenKeys.cookie(path, now)
+    const verdict = this.#fastOpenKeys.check(cookie, path, now)
+    if (verdict === CookieVerdict.Wrong) {
+      mib.TCPFastOpenPassiveFail++
+      return this.#fastOpenKeys.cookie(path, now)
+    }
+    mib.TCPFastOpenPassive++
+    const { dstPort, srcPort } = segment
+    const connection = this.#makeConnection(path, dstPort, srcPort, listener.tcp, now, null)
+    if (verdict === CookieVerdict.Old) {
+      mib.TCPFastOpenPassiveAltKey++
+      connection.fastOpen.cookie = this.#fastOpenKeys.cookie(path, now)
+      connection.fastOpen.experimental = segment.fastOpenExperimental
+    }
+    const endpoint = new Endpoint(this.#host, connection, path, null)
+    endpoint.earlyAt = listener
+    listener.beganEarly()
+    listener.enqueue(endpoint)
+    flows.set(flowKey(dstPort, srcPort), endpoint)
+    connection.openFast(segment, now)
+    this.#ready(endpoint)
+    return true
+  }
+
+  /** What Fast Open has to remember of a connection. */
+  #noteFastOpen(endpoint: Endpoint, now: number): void {
+    const { connection, earlyAt, remoteAddress } = endpoint
+    const { fastOpen } = connection
+    if (earlyAt !== null && (connection.state !== State.SYN_RECV || endpoint.detached)) {
+      endpoint.earlyAt = null
+      earlyAt.endedEarly()
+    }
+    if (fastOpen.received !== null) this.#fastOpenCache.learn(remoteAddress, fastOpen.received, connection.peerMss)
+    else if (fastOpen.lost) this.#fastOpenCache.lost(remoteAddress, now)
+    fastOpen.received = null
+    fastOpen.lost = false
+  }
+
   #damaged(): void {
     this.mib.InCsumErrors++
     this.mib.InErrs++
@@ -485,6 +545,7 @@ export class Stack extends EventEmitter<StackEvents> {
   #settled(endpoint: Endpoint, now: number): void {
     if (endpoint.detached) return
     const { connection } = endpoint
+    this.#noteFastOpen(endpoint, now)
     endpoint.accounted = this.#memory.account(
       endpoint.accounted,
       isOver(endpoint) ? 0 : connection.memory,
@@ -603,6 +664,7 @@ export class Stack extends EventEmitter<StackEvents> {
         // rfc7323#5.4; 2: as before there were offsets.
         values.tcp_timestamps === 2 ? toSeq(0) : this.#numbers.timestampOffset(...tuple),
       mayChallenge: (now) => this.#challenges.take(now, values.tcp_challenge_ack_limit),
+      tryFastOpen: (listener, flows, segment, now) => this.#tryFastOpen(listener, flows, segment, now),
       offload: (this.#options.checksum ?? 'offload') === 'offload',
       get keepsPaths() {
         return stack.#impairSpec !== null

@@ -171,6 +171,8 @@ export interface SynQueueHost {
   isn(localAddress: string, localPort: number, remoteAddress: string, remotePort: number, now: number): Seq
   timestampOffset(localAddress: string, localPort: number, remoteAddress: string, remotePort: number): number
   mayChallenge(now: number): boolean
+  /** A SYN with the option of Fast Open: true where it has opened a connection, else the cookie to give, if any. */
+  tryFastOpen(listener: Listener, flows: PathFlows, segment: Segment, now: number): true | Buffer | null
 }
 
 /** All half-open connections of a stack that came to its listeners (rfc9293#3.10.7.2, and SYN-RECEIVED of #3.10.7.4). */
@@ -222,6 +224,9 @@ export class SynQueue {
       return
     }
     const { path } = flows
+    const fast =
+      cookie || segment.fastOpenCookie === null ? null : this.#host.tryFastOpen(listener, flows, segment, now)
+    if (fast === true) return
     const tuple = flows.tuple(tcpPorts)
     const options = agree(segment, sysctl, this.#host.offload)
     const wnd = synWindow(listener.tcp, sysctl, path.receiveBudget.windowLimit(path.maxSegment - 32))
@@ -236,7 +241,7 @@ export class SynQueue {
     this.#table.add(flows.hashOf(tcpPorts), record)
     listener.began()
     this.#host.wheel.schedule(record)
-    this.#sendSynAck(record, flows, now)
+    this.#sendSynAck(record, flows, now, fast, segment.fastOpenExperimental)
   }
 
   /** A segment for a half-open connection. True: it completes the handshake, and nothing else has been done. */
@@ -404,15 +409,32 @@ export class SynQueue {
     this.#sendSynAck(record, flows, now)
   }
 
-  #sendSynAck(record: HalfOpen, flows: PathFlows, now: number): void {
-    this.#writeSynAck(record, record, record.listener, flows, this.#timestamp(flows.path, record.tcpPorts, now))
+  #sendSynAck(
+    record: HalfOpen,
+    flows: PathFlows,
+    now: number,
+    cookie: Buffer | null = null,
+    experimental = false,
+  ): void {
+    const tsVal = this.#timestamp(flows.path, record.tcpPorts, now)
+    this.#writeSynAck(record, record, record.listener, flows, tsVal, cookie, experimental)
   }
 
-  #writeSynAck(tuple: Tuple, record: SynRecord, listener: Listener, flows: PathFlows, tsVal: Seq): void {
+  #writeSynAck(
+    tuple: Tuple,
+    record: SynRecord,
+    listener: Listener,
+    flows: PathFlows,
+    tsVal: Seq,
+    cookie: Buffer | null = null,
+    experimental = false,
+  ): void {
     const { path } = flows
     const mss = Math.min(path.maxSegment - 20, listener.tcp.mss ?? Number.POSITIVE_INFINITY, 65_535)
     this.#host.reply(flows, null, (out) => {
       fillSynAck(record, out, mss, this.#shift(listener), tsVal)
+      out.fastOpenCookie = cookie
+      out.fastOpenExperimental = experimental
       out.srcPort = localOf(tuple.tcpPorts)
       out.dstPort = remoteOf(tuple.tcpPorts)
       return true

@@ -142,6 +142,7 @@ export const sysctlTable = {
   tcp_syncookies: number(1, 0, 2, 'SYN cookies: 0 never, 1 when the SYN queue is full, 2 always', {
     source: 'net/ipv4/syncookies.c; rfc4987#3.6',
   }),
+  tcp_fastopen: number(1, 0, 3, 'TCP Fast Open, bits: 1 for connects, 2 for listeners', { source: 'rfc7413' }),
   tcp_defer_accept: number(0, 0, SECONDS_MAX, 'a connection is handed on when data has come, or so much time passed', {
     unit: 's',
     scope: 'connection',

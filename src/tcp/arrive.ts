@@ -4,7 +4,7 @@ import { enterTimeWait, finish, startFinWait2 } from './close.ts'
 import type { Connection } from './connection.ts'
 import { arriveSynSent, completeSynRecv } from './handshake.ts'
 import { Received } from './receiver.ts'
-import { CloseReason, Event, mayReceive, State } from './state.ts'
+import { CloseReason, Event, isSynchronized, mayReceive, State } from './state.ts'
 
 /** linux: smaller segments cost more in overhead than they carry, and open no window. */
 const LEAST_TO_OPEN = 128
@@ -18,6 +18,12 @@ export function segmentArrives(c: Connection, seg: Segment, now: number): void {
   if (c.state === State.CLOSE || c.state === State.TIME_WAIT) return
   if (c.state === State.SYN_SENT) {
     arriveSynSent(c, seg, now)
+    // rfc9293#3.10.7.3: what came with the SYN-ACK.
+    if (seg.len > 1 && isSynchronized(c.state)) {
+      seg.seq = seqAdd(seg.seq, 1)
+      seg.flags &= ~Flag.SYN
+      onData(c, seg, now)
+    }
     return
   }
   if (!isAcceptable(c, seg, now)) return
@@ -34,6 +40,8 @@ export function segmentArrives(c: Connection, seg: Segment, now: number): void {
       return
     }
     completeSynRecv(c, seg, now)
+    // Data that we sent early (rfc7413#4.2.2).
+    if (seg.ack !== sender.sndUna && !onAcknowledgement(c, seg, now)) return
     c.timestamps.update(seg, now)
   } else if (!onAcknowledgement(c, seg, now)) return
   onFinAcknowledged(c, now)

@@ -4,7 +4,8 @@ import { AckPolicy } from './ack-policy.ts'
 import { segmentArrives } from './arrive.ts'
 import { Chronograph } from './chrono.ts'
 import { abort, close, end, finish } from './close.ts'
-import { openActive, openPassive } from './handshake.ts'
+import { FastOpen } from './fast-open.ts'
+import { openActive, openFast, openPassive } from './handshake.ts'
 import type { SegmentSink, TcpHost } from './host.ts'
 import { type TcpInfo, tcpInfo } from './info.ts'
 import { Keepalive } from './keepalive.ts'
@@ -86,6 +87,7 @@ export class Connection {
   readonly keepalive: Keepalive = new Keepalive()
   readonly refusals: Refusals = new Refusals()
   readonly chrono: Chronograph = new Chronograph()
+  readonly fastOpen: FastOpen = new FastOpen()
   cc: CongestionController
   readonly congestionControl: string
 
@@ -192,6 +194,11 @@ export class Connection {
   /** A SYN has come to a listener (rfc9293#3.10.7.2): a SYN-ACK waits to be pulled. */
   openPassive(segment: Segment, now: number): void {
     openPassive(this, segment, now)
+  }
+
+  /** A SYN with a good cookie has come to a listener (rfc7413#4.2.2): a SYN-ACK waits to be pulled, its data to be read. */
+  openFast(segment: Segment, now: number): void {
+    openFast(this, segment, now)
   }
 
   /** A listener's handshake is about to be completed by the segment that comes next (rfc9293#3.10.7.4): for who keeps half-open ones as records. */

@@ -1,6 +1,7 @@
 import { Flag, type Segment, type Seq, seqAdd, seqGt, seqLeq, seqLt } from '../wire/index.ts'
 import { finish } from './close.ts'
 import type { Connection } from './connection.ts'
+import { onSynAnswered } from './fast-open.ts'
 import { RTO_INITIAL_US } from './rtt.ts'
 import { MIN_MSS } from './sender.ts'
 import { CloseReason, Event, State } from './state.ts'
@@ -25,6 +26,20 @@ export function openPassive(c: Connection, seg: Segment, now: number): void {
   c.setState(State.SYN_RECV, now)
   c.synDue = true
   c.timers.rexmit = now + RTO_INITIAL_US
+}
+
+/** rfc7413#4.2.2: the SYN had a good cookie; its data is the application's, and the application may answer. */
+export function openFast(c: Connection, seg: Segment, now: number): void {
+  openPassive(c, seg, now)
+  const { receiver, sender } = c
+  c.fastOpen.early = true
+  sender.maxWindow = seg.wnd
+  c.startTransfer(now)
+  receiver.window.advertiseUnscaled(receiver.rcvNxt)
+  if (seg.payloadLength === 0) return
+  receiver.receive(seqAdd(seg.seq, 1), seg.buffer, seg.payloadStart, seg.payloadEnd, (seg.flags & Flag.FIN) !== 0)
+  c.dataSegsIn++
+  if (receiver.unread > 0) c.post(Event.Readable)
 }
 
 /** What the peer's SYN or SYN-ACK offers, where we offer it too. */
@@ -81,6 +96,7 @@ export function arriveSynSent(c: Connection, seg: Segment, now: number): void {
     sender.sndWl1 = seg.seq
     sender.sndWl2 = seg.ack
     acknowledgeSyn(c, seg, now)
+    onSynAnswered(c, seg)
     establish(c, now)
     c.ackPolicy.now = true
     c.handshakeAckDue = true
@@ -104,6 +120,8 @@ export function completeSynRecv(c: Connection, seg: Segment, now: number): void 
   sender.sndWl2 = seg.ack
   acknowledgeSyn(c, seg, now)
   if (c.passive) c.host.mib.PassiveOpens++
+  // Sent before the handshake was done (rfc7413#4.2.2).
+  if (!sender.board.isEmpty) c.timers.rexmit = now + c.rto
   establish(c, now)
 }
 
@@ -147,6 +165,11 @@ export function synTimeout(c: Connection, now: number): void {
   }
   c.synRetries++
   mib.TCPTimeouts++
+  if (c.fastOpen.cookie !== null && !passive) {
+    // rfc7413#4.1.3: whatever is in the way may let a plain SYN pass.
+    c.fastOpen.cookie = null
+    c.fastOpen.lost = true
+  }
   if (passive || c.synRetries > sysctl.tcp_syn_linear_timeouts) c.rtt.backoff++
   c.synDue = true
   c.timers.rexmit = now + c.rto
@@ -169,5 +192,7 @@ export function fillSyn(c: Connection, out: Segment, now: number): void {
     out.tsEcr = answer ? c.timestamps.recent : (0 as Seq)
   }
   if (answer ? c.windowScaling : sysctl.tcp_window_scaling === 1) out.wscale = c.offeredShift
+  out.fastOpenCookie = answer && !c.passive ? null : c.fastOpen.cookie
+  out.fastOpenExperimental = c.fastOpen.experimental
   out.checksumOffload = answer ? c.checksumOffload : c.offersChecksumOffload
 }

@@ -106,6 +106,8 @@ export interface TcpMib {
   TCPAbortOnData: number
   TCPAbortOnClose: number
   TCPAbortOnTimeout: number
+  TCPFastOpenActive: number
+  TCPFastOpenActiveFail: number
   TCPOFOQueue: number
   TCPOFODrop: number
   TCPOFOMerge: number

@@ -176,6 +176,14 @@ export class Sender {
     if ((flags & Flag.FIN) !== 0) this.finSent = true
   }
 
+  /** What was sent and not acknowledged counts as not sent: the peer has shown that it threw it away. */
+  takeBack(): void {
+    this.board.clear()
+    this.sndNxt = this.sndUna
+    this.sndSml = this.sndUna
+    this.finSent = false
+  }
+
   /** Takes the acknowledged segments off and fills `ack`. `una` lies in (SND.UNA, SND.NXT]. */
   onAck(una: Seq, recoveryPoint: Seq, ack: AckResult): void {
     const { board } = this

@@ -13,6 +13,7 @@ import {
 import { Chrono } from './chrono.ts'
 import type { Connection } from './connection.ts'
 import { restartAfterIdle, validateCwnd } from './cwnd-validation.ts'
+import { synDataLength } from './fast-open.ts'
 import { fillSyn } from './handshake.ts'
 import type { SegmentSink } from './host.ts'
 import { scheduleProbe } from './loss-timers.ts'
@@ -34,6 +35,7 @@ export function fill(c: Connection, sink: SegmentSink, now: number): boolean {
   if (c.state === State.SYN_SENT) return c.synDue && sendSyn(c, sink, now)
   if (c.state === State.SYN_RECV) {
     if (c.synDue) return sendSyn(c, sink, now)
+    if (c.fastOpen.early && sendData(c, sink, now)) return true
     // What was unacceptable is answered here too (rfc9293#3.10.7.4).
     return c.ackPolicy.now && sendBare(c, sink, c.sender.sndNxt, now)
   }
@@ -257,10 +259,14 @@ function sendSyn(c: Connection, sink: SegmentSink, now: number): boolean {
   const out = host.outSegment
   out.reset()
   fillSyn(c, out, now)
-  if (!write(c, sink, out, 0, now, !sender.board.isEmpty)) return false
+  const data = synDataLength(c, out)
+  if (!write(c, sink, out, data, now, !sender.board.isEmpty)) return false
   c.synDue = false
   if (sender.board.isEmpty) {
     sender.onSent(0, Flag.SYN, 1, now)
+    // A segment of its own, so that it can be taken back without the SYN.
+    if (data > 0) sender.onSent(data, 0, data, now)
+    c.fastOpen.synData = data
   } else {
     sender.board.markRetransmitted(sender.board.head, now)
     sender.totalRetrans++
@@ -381,7 +387,10 @@ function write(
   }
   const { buffer, offset } = sink
   encodeHeader(out, buffer, offset)
-  if (length > 0) c.sender.queue.copyTo(c.sender.position(out.seq), length, buffer, offset + header)
+  if (length > 0) {
+    const syn = (out.flags & Flag.SYN) !== 0 ? 1 : 0
+    c.sender.queue.copyTo(c.sender.position(seqAdd(out.seq, syn)), length, buffer, offset + header)
+  }
   if (!c.checksumOffload || (out.flags & Flag.SYN) !== 0) writeChecksum(buffer, offset, offset + header + length)
   const { tracer } = c.host
   if (tracer !== null) {

@@ -172,7 +172,7 @@ describe('linger', () => {
 })
 
 describe('TIME_WAIT', () => {
-  it('lasts tcp_timewait_len, is listed, and holds neither process nor more than its UDP socket', () => {
+  it('[rfc9293#3.6.1 MUST-13] linux: lasts tcp_timewait_len, is listed, and holds neither process nor more than its UDP socket', () => {
     for (const tcp_timewait_len of [60, 2]) {
       const pair = new SimPair(withSysctl({ tcp_timewait_len }))
       closeBoth(pair, pair.establish())

@@ -271,3 +271,29 @@ describe('answers to strangers', () => {
     expect(thrown).toBeGreaterThan(0)
   })
 })
+
+describe('a tail loss probe for nothing', () => {
+  it('costs no window: its D-SACK comes when all is acknowledged, and is understood', () => {
+    const pair = new SimPair({ link: { delay: 10 } })
+    const { clientHost, serverHost } = pair
+    const [client, server] = pair.establish()
+    const send = (bytes: number): void => {
+      const before = server.received
+      client.endpoint.write(Buffer.alloc(bytes))
+      pair.until(() => server.received === before + bytes)
+      pair.pass(1)
+    }
+    for (let i = 0; i < 10; i++) send(20_000)
+    const { snd_cwnd } = client.endpoint.info()
+    // The ACKs take longer than they ever did: the probe is sent, and then they come.
+    pair.net.connect(clientHost, serverHost, { delay: 10 }, { delay: 100 })
+    send(3000)
+    expect(pair.client.mib.TCPLossProbes).toBe(1)
+    expect(pair.client.mib.TCPDSACKRecv).toBe(1)
+    pair.net.connect(clientHost, serverHost, { delay: 10 })
+    send(3000)
+    expect(pair.client.mib.TCPLossProbeRecovery).toBe(0)
+    expect(client.endpoint.info().snd_cwnd).toBeGreaterThanOrEqual(Math.min(10, snd_cwnd))
+    expect(client.endpoint.info().snd_ssthresh).toBe(0x7fffffff)
+  })
+})

@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import { Stack, type StackOptions } from '../../src/stack/index.ts'
-import { Flag, FrameKind, FrameResult, FrameView, nextFrame, parseSegment, Segment } from '../../src/wire/index.ts'
+import {
+  Flag,
+  FrameKind,
+  FrameResult,
+  FrameView,
+  hasChecksum,
+  nextFrame,
+  parseSegment,
+  Segment,
+  verifyChecksum,
+} from '../../src/wire/index.ts'
 import { ListenRig, type RawPeer } from '../support/listen-rig.ts'
 import type { Flow } from '../support/sim-link.ts'
 import { CloseReason, Ear, PORT, SECOND, SimPair } from '../support/sim-pair.ts'
@@ -116,6 +126,60 @@ describe('time to live', () => {
     pair.establish()
     const ttls = [pair.clientHost, pair.serverHost].map(({ sockets }) => sockets.map(({ ttl }) => ttl))
     expect(ttls).toEqual([[7], [200]])
+  })
+})
+
+describe('the checksum', () => {
+  it('[rfc9293#3.1 MUST-2] is in every segment, unless both sides leave it to UDP', () => {
+    for (const [client, server] of [
+      ['always', 'always'],
+      ['always', 'offload'],
+      ['offload', 'always'],
+    ] as const) {
+      const pair = new SimPair({ client: { checksum: client }, server: { checksum: server } })
+      const view = new FrameView()
+      let [segments, without] = [0, 0]
+      pair.net.tap((datagram: Buffer) => {
+        for (let at = 0; nextFrame(datagram, at, datagram.length, view) === FrameResult.Frame; at = view.next) {
+          segments++
+          if (!hasChecksum(datagram, view.start) || !verifyChecksum(datagram, view.start, view.end)) without++
+        }
+        return true
+      })
+      const [here, there] = pair.establish()
+      here.endpoint.write(Buffer.alloc(20_000, 'x'))
+      pair.until(() => there.received === 20_000)
+      here.endpoint.end()
+      pair.until(() => there.hasEnded)
+      there.endpoint.abort()
+      pair.pass(1)
+      expect(segments).toBeGreaterThan(15)
+      expect(without).toBe(0)
+    }
+  })
+
+  it('[rfc9293#3.1 MUST-3] is looked at in every segment: what lacks it or has a wrong one is dropped and counted', () => {
+    const rig = new ListenRig()
+    const peer = rig.peer()
+    const before = (): number[] => [rig.mib.InCsumErrors, peer.answers.length]
+    peer.syn({ unsummed: true })
+    rig.pass(0.1)
+    expect(before()).toEqual([1, 0])
+    peer.syn({ checksumOffload: false })
+    rig.pass(0.1)
+    expect(before()).toEqual([1, 1])
+    peer.ack({ unsummed: true, data: 'lost' })
+    rig.pass(0.1)
+    expect([rig.accepted.length, ...before()]).toEqual([0, 2, 1])
+    peer.ack()
+    rig.pass(0.1)
+    peer.ack({ data: 'lost', unsummed: true })
+    peer.ack({ data: 'wrong', badChecksum: true })
+    rig.pass(0.1)
+    expect([rig.accepted[0].received, rig.mib.InCsumErrors]).toEqual([0, 4])
+    peer.ack({ data: 'right' })
+    rig.pass(0.1)
+    expect(rig.accepted[0].received).toBe(5)
   })
 })
 

@@ -57,6 +57,8 @@ export interface RawFields {
   data?: string
   /** Leave the checksum to UDP. */
   unsummed?: boolean
+  /** With one that is wrong. */
+  badChecksum?: boolean
 }
 
 /** Somebody on the network who sends what he likes, from any address, and answers nothing by himself. */
@@ -236,6 +238,7 @@ export class ListenRig {
     encodeHeader(out, buffer, SHIM)
     data.copy(buffer, SHIM + header)
     if (!fields.unsummed) writeChecksum(buffer, SHIM, buffer.length)
+    if (fields.badChecksum) buffer[SHIM + 17] ^= 1
     this.bytesIn += OUTER + buffer.length
     this.host.arrive(buffer, {
       family: 'IPv4',

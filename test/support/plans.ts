@@ -79,6 +79,7 @@ export const sysctlDraws: Readonly<Record<SysctlName, Draw>> = {
   somaxconn: orders(1, 4096),
   // 2 takes cookies always, which forgives no loss: what arrives before the third segment of the handshake is reset, as by Linux.
   tcp_syncookies: flag,
+  tcp_fastopen: range(0, 3),
   tcp_defer_accept: range(0, 3),
   tcp_abort_on_overflow: flag,
 

@@ -52,8 +52,16 @@ describe('a program that writes, ends and lets its event loop run empty', () => 
     server.on('connection', () => {
       stack.impair = { loss: 1 }
     })
-    const program = new Program('deliver', { args: [port, 1000], env: { SLUICE_SYSCTL: 'exit_linger=1' } })
+    const program = new Program('deliver', { args: [port, 1000, 'close'], env: { SLUICE_SYSCTL: 'exit_linger=1' } })
     await once(server, 'connection')
+    expect(await program.exited).toEqual({ code: 0, signal: null })
+  })
+
+  it('delivers what it wrote before it closed, and waits for nothing more', async () => {
+    const { data, outcome, program } = await deliver([300_000, 'close'], { SLUICE_IMPAIR: 'loss=5%,seed=13' })
+    expect(outcome).toBe('end')
+    expect(patternMismatch(data, 1, 0)).toBe(-1)
+    expect(data.length).toBe(300_000)
     expect(await program.exited).toEqual({ code: 0, signal: null })
   })
 })
@@ -74,6 +82,17 @@ describe('a program that calls process.exit() right after end()', () => {
     expect(data.length).toBeLessThan(4 * 2 ** 20)
     expect(patternMismatch(data, 1, 0)).toBe(-1)
     expect(await program.exited).toEqual({ code: 0, signal: null })
+  })
+
+  it('leaves nothing behind where it was not connected yet', async () => {
+    const stack = newStack()
+    const { server, port } = await listen(stack.net)
+    let connections = 0
+    server.on('connection', () => connections++)
+    const program = new Program('deliver', { args: [port, 1000, 'exit-at-once'] })
+    expect(await program.exited).toEqual({ code: 0, signal: null })
+    expect(program.errors).toBe('')
+    expect(connections).toBe(0)
   })
 
   it('delivers it through an impairment that holds segments back', async () => {

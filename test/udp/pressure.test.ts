@@ -80,3 +80,33 @@ describe('socket.tcp', () => {
     socket.destroy()
   })
 })
+
+describe('connect({ tcp: { fastOpen: true } })', () => {
+  it('sends what is written at once with the SYN, once there is a cookie, and the peer has it once', async () => {
+    const sysctl = { tcp_fastopen: 3 }
+    const [client, server] = [newStack({ sysctl }), newStack({ sysctl })]
+    const heard: string[] = []
+    const { port } = await listen(server.net, (socket) => {
+      let text = ''
+      socket.setEncoding('utf8')
+      socket.on('data', (data: string) => {
+        text += data
+      })
+      socket.on('end', () => {
+        heard.push(text)
+        socket.end('answer')
+      })
+    })
+    for (let i = 0; i < 3; i++) {
+      const socket = client.net.connect({ port, host: '127.0.0.1', tcp: { fastOpen: true } })
+      socket.write('question')
+      socket.write(' and more')
+      socket.end(` ${i}`)
+      expect(await outcomeOf(socket)).toBe('end')
+      expect(socket.bytesWritten).toBe(19)
+    }
+    expect(heard).toEqual([0, 1, 2].map((i) => `question and more ${i}`))
+    expect(client.counters()).toMatchObject({ TCPFastOpenActive: 2, TCPFastOpenActiveFail: 0 })
+    expect(server.counters()).toMatchObject({ TCPFastOpenPassive: 2, TCPFastOpenCookieReqd: 1 })
+  })
+})

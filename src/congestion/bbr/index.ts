@@ -138,6 +138,10 @@ export class Bbr implements CongestionController {
     }
   }
 
+  get state(): string {
+    return this.#state
+  }
+
   get #bwBps(): number {
     return this.#longTerm.inUse ? this.#longTerm.bwBps : this.#model.maxBwBps
   }

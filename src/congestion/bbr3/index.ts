@@ -131,7 +131,7 @@ export class Bbr3 implements CongestionController {
   info(): Record<string, number | string | boolean> {
     const model = this.#model
     return {
-      state: this.#state === State.ProbeBw ? this.#probeBw.phase : this.#state,
+      state: this.state,
       bw: Math.round(model.bw),
       max_bw: Math.round(model.maxBw),
       bw_lo: bound(model.bwLo),
@@ -147,6 +147,10 @@ export class Bbr3 implements CongestionController {
       ecn_alpha: this.#ecn.alpha,
       prior_cwnd: this.#priorCwnd,
     }
+  }
+
+  get state(): string {
+    return this.#state === State.ProbeBw ? this.#probeBw.phase : this.#state
   }
 
   get #pacingGain(): number {

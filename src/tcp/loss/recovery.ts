@@ -126,7 +126,7 @@ export class Recovery {
         mib.TCPLossProbeRecovery++
         if (!this.isReducing) {
           this.#reduce(input, false)
-          this.reduction.end(controller)
+          if (!controller.ownsRecovery) this.reduction.end(controller)
         }
         break
       default:

@@ -1,8 +1,8 @@
 // Connects, writes SIZE bytes of a pattern, ends, and lets its event loop run empty.
 //
-//   deliver.ts PORT SIZE [exit | exit-at-once | unref]
+//   deliver.ts PORT SIZE [close | exit | exit-at-once | unref]
 //
-// `exit` calls process.exit() right after `end()`, once connected; `exit-at-once` already when the connect has only begun.
+// `close` closes the socket without waiting for the peer to end; `exit` calls process.exit() right after `end()`, once connected; `exit-at-once` already when the connect has only begun.
 
 import net from '../../../src/index.ts'
 import { fillPattern } from '../pattern.ts'
@@ -16,7 +16,10 @@ function send(): void {
 }
 
 if (how === undefined) send()
-else if (how === 'exit-at-once') {
+else if (how === 'close') {
+  send()
+  socket.destroySoon()
+} else if (how === 'exit-at-once') {
   send()
   process.exit()
 } else {

@@ -47,6 +47,7 @@ describe('BBR on a path of 10 Mbit/s and 40 ms', () => {
     const { cc, path, changes } = onPath()
     path.run(2 * SECOND)
     expect([...new Set(changes.map(({ state }) => state))]).toEqual(['STARTUP', 'DRAIN', 'PROBE_BW'])
+    expect(cc.state).toBe('PROBE_BW')
     expect(Math.abs(info(cc).bw / RATE - 1)).toBeLessThan(0.01)
     // A segment's own time on the link is part of the round trip.
     expect(info(cc).min_rtt).toBe(RTT + (MSS * 1e6) / RATE)

@@ -49,6 +49,7 @@ describe('BBR version 3 on a path of 10 Mbit/s and 40 ms', () => {
       'PROBE_DOWN',
       'PROBE_CRUISE',
     ])
+    expect(cc.state).toBe('PROBE_CRUISE')
     expect(Math.abs(info(cc).bw / RATE - 1)).toBeLessThan(0.01)
     expect(info(cc)).toMatchObject({ bw_lo: -1, inflight_lo: -1, inflight_hi: -1, full_bw_reached: true })
     expect(path.sampler.lost).toBe(0)

@@ -175,6 +175,21 @@ describe('a contained controller', () => {
     expect([faults.length, cc.name, cc.cwnd]).toEqual([1, 'reno', 11 * MSS])
   })
 
+  it('says where the controller stands, whatever that does', () => {
+    const stands = (state: PropertyDescriptor): string =>
+      contain(() => Object.defineProperty(new Plain(), 'state', state)).cc.state
+    expect(stands({ value: 'thinking' })).toBe('thinking')
+    expect(stands({ value: 5 })).toBe('')
+    const throwing = {
+      get: () => {
+        throw new Error('no')
+      },
+    }
+    expect(stands(throwing)).toBe('')
+    const { cc, faults } = contain(() => Object.defineProperty(new Plain(), 'pacingBps', throwing))
+    expect([cc.name, faults.length]).toEqual(['reno', 1])
+  })
+
   it('[rfc3168#6.1.2] takes a mark for a loss where the controller does not know of marks', () => {
     class Lossy extends Plain {
       onEnterRecovery(): void {

@@ -183,6 +183,7 @@ describe('Cubic', () => {
     expect([rig.segments, rig.cc.ssthresh / MSS]).toEqual([1, 70])
     rig.cc.onTimeout(rig.now, MSS, true)
     expect(rig.cc.ssthresh / MSS).toBe(70)
+    expect(rig.cc.state).toBe('slow start')
     while (rig.segments < 64) {
       const before = rig.segments
       rig.round()

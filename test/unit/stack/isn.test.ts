@@ -21,7 +21,7 @@ const others: Tuple[] = [
 ]
 
 describe('initial sequence numbers', () => {
-  it('[rfc6528#3] go up by one every 4 µs for the same connection', () => {
+  it('[rfc6528#3] [rfc9293#3.4.1 MUST-8] go up by one every 4 µs for the same connection', () => {
     const numbers = new SequenceNumbers(new SeededRandom(1))
     const first = numbers.isn(...tuple, 0)
     expect(seqDiff(numbers.isn(...tuple, 3), first)).toBe(0)
@@ -32,7 +32,7 @@ describe('initial sequence numbers', () => {
     expect(seqDiff(numbers.isn(...tuple, 4 * (2 ** 45 + 5)), first)).toBe(5)
   })
 
-  it('[rfc6528#3] begin elsewhere for every other connection', () => {
+  it('[rfc6528#3] [rfc9293#3.4.1 SHLD-1] begin elsewhere for every other connection', () => {
     const numbers = new SequenceNumbers(new SeededRandom(1))
     const all = [tuple, ...others].map((one) => numbers.isn(...one, 0))
     expect(new Set(all).size).toBe(all.length)
@@ -42,7 +42,7 @@ describe('initial sequence numbers', () => {
     }
   })
 
-  it('[rfc6528#3] cannot be told without the secret', () => {
+  it('[rfc6528#3] [rfc9293#3.4.1 MUST-9] cannot be told without the secret', () => {
     const seen = new Set<Seq>()
     for (let i = 0; i < 50; i++) seen.add(new SequenceNumbers(new CryptoRandom()).isn(...tuple, 0))
     expect(seen.size).toBe(50)

@@ -180,6 +180,15 @@ describe('the application lets go', () => {
     expect(over.mib.TCPAbortOnClose).toBe(0)
   })
 
+  it('[rfc9293#3.6.1 MAY-1] and has nothing to read from then on, whatever comes', () => {
+    const s = established().close().expectSent({ flags: 'F.', seq: 1 }).inject({ flags: 'P.', len: 100 })
+    s.expectSent({ flags: 'R.', seq: 2 })
+    expect(s.readAll()).toBe(0)
+    // Half-closed it reads on.
+    const half = finWait1().inject({ flags: 'P.', len: 100 }).expectSent(ack(101))
+    expect(half.readAll()).toBe(100)
+  })
+
   it('what was read is no reason for a reset', () => {
     const s = established().inject({ flags: 'P.', len: 100 }).expectSent(ack(101))
     s.readAll()

@@ -49,7 +49,7 @@ describe('active open', () => {
     expect(s.c.sender.sndWindShift).toBe(14)
   })
 
-  it('[rfc6298#2] repeats the SYN after 1, 2, 4 … s and gives up after 127 s', () => {
+  it('[rfc6298#2] [rfc9293#3.8.3 MUST-22] repeats the SYN after 1, 2, 4 … s and gives up, [MUST-23] linux: after 127 s', () => {
     const s = synSent()
     for (const t of [1, 3, 7, 15, 31, 63]) s.expectAt(t * 1000, { flags: 'S', seq: 0, mss: 1460 })
     s.at(126_999).expectState(State.SYN_SENT)

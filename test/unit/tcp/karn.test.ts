@@ -12,7 +12,7 @@ describe('round-trip samples', () => {
     expect(s.c.info(s.nowUs)).toMatchObject({ rtt: 95_000, min_rtt: 60_000 })
   })
 
-  it('[rfc6298#3] a segment sent twice gives none, and the backoff stays', () => {
+  it('[rfc6298#3] [rfc9293#3.8.1 MUST-18] a segment sent twice gives none, and the backoff stays', () => {
     const s = classic().write(10)
     s.drain()
     s.expectAt(300, data(1, 11)).at(310).inject({ ack: 11 })

@@ -19,7 +19,7 @@ describe('keepalive', () => {
     established().expectQuiet()
   })
 
-  it('[rfc9293#3.8.4 MUST-28] probes after two hours, [SHLD-12] with no data, and gives up after nine probes 75 s apart', () => {
+  it('[rfc9293#3.8.4 MUST-28] [MAY-5] probes after two hours, [SHLD-12] with no data, and gives up after nine probes 75 s apart', () => {
     const s = kept()
     for (let i = 0; i < 9; i++) s.expectAt((7200 + 75 * i) * 1000, probe())
     s.expectAt((7200 + 75 * 9) * 1000, { flags: 'R.', seq: 1 })

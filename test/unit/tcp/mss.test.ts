@@ -38,6 +38,11 @@ describe('segment size', () => {
     new Script({ connection: { maxSegment: 70_000 } }).openActive().expectSent({ mss: 65_535 })
   })
 
+  it('[rfc9293#3.7.1 MAY-3] and always announced, though it be what the peer would assume', () => {
+    new Script({ connection: { maxSegment: 556 } }).openActive().expectSent({ flags: 'S', mss: 536 })
+    new Script({ connection: { maxSegment: 556 } }).openPassive({ mss: -1 }).expectSent({ flags: 'S.', mss: 536 })
+  })
+
   it('TCP_MAXSEG is announced and obeyed', () => {
     const s = new Script({ connection: { mss: 600 } }).openActive().expectSent({ mss: 600 })
     s.inject({ flags: 'S.', seq: 0, ack: 1, mss: 1000 }).drain()

@@ -81,7 +81,7 @@ describe('zero window', () => {
     filled.inject({ ack: 501 }).expectSent({ flags: 'F.', seq: 501 })
   })
 
-  it('[rfc9293#3.8.6 MUST-35] is probed by the oldest segment where the window shrank over what was sent', () => {
+  it('[rfc9293#3.8.6 MUST-35] [MAY-7] is probed by the oldest segment where the window shrank over what was sent', () => {
     const s = established({ sysctl: CLASSIC }).write(3000)
     s.drain()
     s.inject({ wnd: 0 }).expectAt(300, data(1, 1001)).expectAt(900, data(1, 1001))
@@ -138,6 +138,14 @@ describe('a window too small to be worth it', () => {
     expect(s.c.sender.next(Number.POSITIVE_INFINITY, 1000, true)).toBe(0)
     s.write(1000).expectSent()
     s.inject({ ack: 10_001, wnd: 2000 }).expectSent(data(10_001, 11_001))
+  })
+
+  it('[rfc9293#3.8.6 SHLD-15] nothing new is sent before the window lies beyond what was sent', () => {
+    const s = established({ sysctl: { ...CLASSIC, tcp_init_cwnd: 3 } }).write(6000).expectSent(...segments(3, 1))
+    // Acknowledged in part, and the right edge taken back: from 65,535 to 2501, then to where it is of no more use.
+    s.at(10).inject({ ack: 1001, wnd: 1500 }).expectSent()
+    s.at(20).inject({ ack: 2001, wnd: 1000 }).expectSent()
+    s.at(30).inject({ ack: 3001, wnd: 5000 }).expectSent(...segments(3, 3001))
   })
 
   it('[rfc9293#3.8.6 SHLD-16] what lies inside the shrunken window is sent again, the rest waits', () => {

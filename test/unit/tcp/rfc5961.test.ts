@@ -23,7 +23,7 @@ describe('blind attacks', () => {
     closeWait().inject({ flags: 'S.', seq, mss: 1000 }).expectSent(ack(2)).expectState(State.CLOSE_WAIT)
   })
 
-  it('[rfc5961#5.2] an ACK older than the largest window ever offered is challenged, and its data dropped', () => {
+  it('[rfc5961#5.2] [rfc9293#3.10.7.4 MAY-12] an ACK older than the largest window ever offered is challenged, and its data dropped', () => {
     const s = established({ sndWnd: 4000 })
     for (let i = 0; i < 5; i++) {
       s.write(2000).drain()

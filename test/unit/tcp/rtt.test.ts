@@ -29,7 +29,7 @@ describe('RTO', () => {
     expect(fed([40_000], 1000).rto(RTO_MAX)).toBe(120_000)
   })
 
-  it('[rfc6298#2.3] follows with an eighth and a quarter', () => {
+  it('[rfc6298#2.3] [rfc9293#3.8.1 MUST-18] follows with an eighth and a quarter', () => {
     const rtt = fed([400_000, 480_000])
     // SRTT 7/8 · 400 + 480/8; RTTVAR 3/4 · 200 + 80/4.
     expect(rtt.srtt).toBe(410_000)

@@ -21,7 +21,7 @@ describe('retransmission timer', () => {
     expect(s.deadline).toBe(400)
   })
 
-  it('[rfc6298#5.4] sends the earliest segment only, [rfc6298#5.5] and doubles', () => {
+  it('[rfc6298#5.4] sends the earliest segment only, [rfc6298#5.5] [rfc9293#3.8.2 MUST-19] and doubles', () => {
     const s = classic()
       .write(3000)
       .expectSent(...segments(3, 1))
@@ -60,7 +60,7 @@ describe('retransmission timer', () => {
     }
   })
 
-  it('[rfc5681#3.1] what follows is sent again in slow start', () => {
+  it('[rfc5681#3.1] [rfc9293#3.8.2 MUST-19] what follows is sent again in slow start', () => {
     const s = classic().write(10_000)
     s.drain()
     s.expectAt(300, data(1, 1001))
@@ -165,7 +165,18 @@ describe('R2', () => {
     expect(s.mib).toMatchObject({ TCPTimeouts: 15, TCPAbortOnTimeout: 1, EstabResets: 1, CurrEstab: 0 })
   })
 
-  it('[rfc9293#3.8.3 MUST-21] fewer when asked for', () => {
+  it('[rfc9293#3.8.3 MUST-21] is what one connection says, as TCP_USER_TIMEOUT', () => {
+    const s = classic().do((c) => {
+      c.userTimeoutMs = 1500
+    })
+    s.write(10).expectSent(data(1, 11))
+    // From the first retransmission on.
+    for (const t of [300, 900]) s.expectAt(t, data(1, 11))
+    s.at(2099).expectState(State.ESTABLISHED).at(2100).expectSent().expectState(State.CLOSE)
+    expect(s.c.closeReason).toBe(CloseReason.TimedOut)
+  })
+
+  it('tcp_retries2 says how long for all', () => {
     const s = classic({ sysctl: { tcp_retries2: 3 } }).write(10)
     s.drain()
     for (const t of [300, 900, 2100]) s.expectAt(t, data(1, 11))

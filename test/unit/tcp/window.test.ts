@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { State } from '../../../src/tcp/index.ts'
 import { ReceiveWindow, windowShift } from '../../../src/tcp/window.ts'
 import { toSeq } from '../../../src/wire/index.ts'
 import { ack, established } from '../../support/script.ts'
@@ -48,6 +49,18 @@ describe('the window that is offered', () => {
       s.drain()
     }
     expect(s.c.receiver.window.shift).toBe(7)
+  })
+
+  it('[rfc9293#3.8.6.1 MAY-8] may stay closed for ever: probes are answered, and nothing else happens', () => {
+    const s = established({ connection: { rcvbuf: 1000 } }).inject({ len: 1000 }).expectSent(ack(1001, { wnd: 0 }))
+    for (let hours = 1; hours <= 100; hours++) {
+      // A byte of data as older systems probe, and a segment before the window as Linux does.
+      s.at(hours * 3_600_000).inject({ len: 1 }).expectSent(ack(1001, { wnd: 0 }))
+      s.after(60_000).inject({ seq: 1000 }).expectSent(ack(1001, { wnd: 0 }))
+    }
+    s.expectState(State.ESTABLISHED).expectQuiet()
+    expect(s.readAll()).toBe(1000)
+    s.expectSent(ack(1001, { wnd: 1000 }))
   })
 
   it('ours: one-byte segments cannot hold it open', () => {

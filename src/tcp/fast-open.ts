@@ -1,0 +1,44 @@
+import { optionsLength, type Segment, seqAdd, seqGt } from '../wire/index.ts'
+import type { Connection } from './connection.ts'
+
+// TCP Fast Open (rfc7413): data in a SYN, for a peer that has shown before that it can be reached at its address.
+
+/** What one connection has to do with it. */
+export class FastOpen {
+  /** Leaves in our next SYN or SYN-ACK; of length 0 it asks for one. Null: nothing. */
+  cookie: Buffer | null = null
+  experimental = false
+  /** Data may leave with the first SYN, so much at most; 0: none. */
+  mss = 0
+  /** Bytes that did. */
+  synData = 0
+  /** A SYN with cookie or data got no answer in time. */
+  lost = false
+  /** What the peer gave us in its SYN-ACK, to be kept. */
+  received: Buffer | null = null
+  /** Passive: data may flow before the handshake is done. */
+  early = false
+}
+
+/** Bytes of data that the SYN in `out` takes along. */
+export function synDataLength(c: Connection, out: Segment): number {
+  const { fastOpen, sender } = c
+  if (fastOpen.cookie === null || fastOpen.cookie.length === 0 || !sender.board.isEmpty) return 0
+  const most = Math.min(fastOpen.mss, c.maxSegment - 20) - optionsLength(out)
+  return Math.max(0, Math.min(sender.queue.length, most))
+}
+
+/** The SYN-ACK says what became of the data in our SYN (rfc7413#4.2.1, linux: tcp_rcv_fastopen_synack). */
+export function onSynAnswered(c: Connection, seg: Segment): void {
+  const { fastOpen, sender, ack, host } = c
+  if (seg.fastOpenCookie !== null && seg.fastOpenCookie.length > 0) fastOpen.received = Buffer.from(seg.fastOpenCookie)
+  fastOpen.cookie = null
+  if (fastOpen.synData === 0) return
+  fastOpen.synData = 0
+  if (seqGt(seg.ack, seqAdd(sender.iss, 1))) {
+    host.mib.TCPFastOpenActive++
+    sender.onAck(seg.ack, sender.sndNxt, ack)
+  } else host.mib.TCPFastOpenActiveFail++
+  // What was not taken goes out again, as if it never had.
+  sender.takeBack()
+}
