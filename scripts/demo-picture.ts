@@ -21,7 +21,10 @@ demo.on('close', (code) => {
     process.exitCode = 1
     return
   }
-  const lines = [`$ npm run demo${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`, ...output.trimEnd().split('\n')]
+  const lines = [
+    `$ npm run demo${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`,
+    ...output.trimEnd().split('\n'),
+  ]
   writeFileSync(new URL('../docs/demo.svg', import.meta.url), picture(lines))
 })
 

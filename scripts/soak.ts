@@ -1,9 +1,9 @@
 /** Simulated transfers over random networks, with every invariant on, for as long as is asked for. */
 import { Command, InvalidArgumentError } from 'commander'
-import { drawPlan } from '../test/support/plans.ts'
-import { runTransfer } from '../test/support/transfer.ts'
 import { LineTracer } from '../test/support/line-tracer.ts'
+import { drawPlan } from '../test/support/plans.ts'
 import { recoveryCounters } from '../test/support/recovery-counters.ts'
+import { runTransfer } from '../test/support/transfer.ts'
 
 interface Options {
   minutes?: number
@@ -24,7 +24,9 @@ const whole = (text: string): number => {
 }
 
 const program = new Command('npm run soak --')
-  .description('Runs simulated transfers, each drawn from its seed, and prints the seed and the plan of every one that fails.')
+  .description(
+    'Runs simulated transfers, each drawn from its seed, and prints the seed and the plan of every one that fails.',
+  )
   .option('--minutes <n>', 'for so long (default: 1, unless --count says when to stop)', positive)
   .option('--count <n>', 'so many transfers at most', whole)
   .option('--seed <n>', 'the first seed; the others follow it (default: a fresh one)', whole)

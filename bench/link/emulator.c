@@ -194,9 +194,6 @@ int main(int count, char **arguments) {
       return 2;
     }
   }
-  // A link does not wait for other processes: what it measures must not depend on who else runs. Best effort.
-  struct sched_param priority = {.sched_priority = 1};
-  sched_setscheduler(0, SCHED_FIFO, &priority);
   prctl(PR_SET_TIMERSLACK, 1);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   signal(SIGINT, stop);

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Cell } from './cells.ts'
 import type { Namespaces } from './namespaces.ts'
+import { Importance, runBefore } from './real-time.ts'
 
 const OUR_SOURCE = fileURLToPath(new URL('emulator.c', import.meta.url))
 /** The receiver's address on any link. */
@@ -44,8 +45,10 @@ export class Emulator {
   async start(namespaces: Namespaces, cell: Cell, queue: number, seed: number): Promise<Link> {
     const args = [namespaces.sender, namespaces.receiver, '--rate', `${cell.rate}m`, '--delay', `${cell.rtt / 2}`]
     args.push('--loss', `${cell.loss / 100}`, '--queue', `${queue}`, '--seed', `${seed}`)
-    const link = new Link(spawn(this.#binary, args, { stdio: ['ignore', 'ignore', 'pipe'] }))
+    const child = spawn(this.#binary, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    const link = new Link(child)
     await link.ready
+    if (child.pid !== undefined) runBefore(Importance.Link, child.pid)
     return link
   }
 

@@ -7,6 +7,7 @@ import net, { type AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import type { Net, Socket } from '../../src/index.ts'
 import { RECEIVER } from './emulator.ts'
+import { Importance, runBefore } from './real-time.ts'
 import { warmUp } from './warm-up.ts'
 
 export type Side = 'kernel' | 'sluice'
@@ -28,6 +29,8 @@ export type Order = { task: Task } | { connect: number } | { finish: true }
 /** What the receiver has seen when the time is over. */
 export interface Received {
   bytes: number
+  /** In which they came. */
+  ms: number
   /** Bytes in each second. */
   perSecond: number[]
   /** Datagrams that found no room in the receiver's UDP buffer. */
@@ -70,16 +73,6 @@ process.on('message', (order: Order) => {
   else finish?.().then((sent) => answer({ sent }), failed)
 })
 
-/**
- * The kernel's TCP runs in interrupts, before every process: it does not wait for a processor. Nor shall ours, or what else the machine is busy
- * with would be part of its round-trip time. Best effort: without `chrt`, or where a container forbids it, it is measured as it is.
- */
-function runBeforeOthers(): void {
-  try {
-    execFileSync('chrt', ['--all-tasks', '--rr', '--pid', '1', `${process.pid}`], { stdio: 'ignore' })
-  } catch {}
-}
-
 const sysctl = (name: string): string => readFileSync(`/proc/sys/net/${name}`, 'utf8').trim()
 const numbers = (text: string): number[] => text.split(/\s+/).map(Number)
 
@@ -90,7 +83,7 @@ async function open({ side, algorithm, trace }: Task): Promise<Net> {
     writeFileSync('/proc/sys/net/ipv4/tcp_congestion_control', algorithm)
     const kernel = net as unknown as Net
     await warmUp(kernel, WARM_UP)
-    runBeforeOthers()
+    runBefore(Importance.Peer, process.pid)
     return kernel
   }
   const { Stack } = await import('../../src/index.ts')
@@ -104,7 +97,7 @@ async function open({ side, algorithm, trace }: Task): Promise<Net> {
   await warmUp(first.net, WARM_UP)
   await first.close({ abort: true })
   const stack = new Stack({ sysctl: parameters })
-  runBeforeOthers()
+  runBefore(Importance.Peer, process.pid)
   if (trace !== null) stopTrace = (await import('./trace.ts')).traceTo(stack, trace)
   return stack.net
 }
@@ -112,21 +105,24 @@ async function open({ side, algorithm, trace }: Task): Promise<Net> {
 async function receive(task: Task): Promise<void> {
   const { seconds } = task
   const { createServer } = await open(task)
+  // Those of the warming up.
+  const dropsBefore = udpDrops()
   const server = createServer((socket) => {
-    const received: Received = { bytes: 0, perSecond: [], udpDrops: 0, udpBuffer: 0 }
-    const dropsBefore = udpState().udpDrops
+    const received: Received = { bytes: 0, ms: 0, perSecond: [], udpDrops: 0, udpBuffer: 0 }
     socket.on('error', () => {})
     socket.on('data', (chunk) => {
       received.bytes += chunk.length
     })
+    const began = performance.now()
     let before = 0
     const timer = setInterval(() => {
       received.perSecond.push(received.bytes - before)
       before = received.bytes
       if (received.perSecond.length < seconds) return
       clearInterval(timer)
-      Object.assign(received, udpState())
-      received.udpDrops -= dropsBefore
+      received.ms = performance.now() - began
+      received.udpDrops = udpDrops() - dropsBefore
+      received.udpBuffer = udpBuffer()
       answer({ received })
     }, 1000)
   })
@@ -135,17 +131,19 @@ async function receive(task: Task): Promise<void> {
   answer({ port: (server.address() as AddressInfo).port })
 }
 
-/** Of this namespace's UDP sockets. */
-function udpState(): Pick<Received, 'udpDrops' | 'udpBuffer'> {
+/** Of this namespace: how many datagrams found no room. */
+function udpDrops(): number {
   const [names, values] = readFileSync('/proc/net/snmp', 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('Udp:'))
     .map((line) => line.split(' '))
+  return Number(values[names.indexOf('RcvbufErrors')])
+}
+
+/** Of this namespace: the largest granted receive buffer of a UDP socket. */
+function udpBuffer(): number {
   const buffers = execFileSync('ss', ['-uanmH'], { encoding: 'utf8' }).matchAll(/rb(\d+)/g)
-  return {
-    udpDrops: Number(values[names.indexOf('RcvbufErrors')]),
-    udpBuffer: Math.max(0, ...[...buffers].map(([, granted]) => Number(granted))),
-  }
+  return Math.max(0, ...[...buffers].map(([, granted]) => Number(granted)))
 }
 
 async function send(task: Task): Promise<void> {

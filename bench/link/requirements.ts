@@ -2,6 +2,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { accessSync, constants, readFileSync } from 'node:fs'
+import { Namespaces } from './namespaces.ts'
 
 /** Null, or why the comparison cannot run here. `compiles`: the emulator is still to be built. */
 export function whyNot(algorithm: string, compiles: boolean): string | null {
@@ -18,6 +19,11 @@ export function whyNot(algorithm: string, compiles: boolean): string | null {
     return "a C compiler 'cc' is missing, for the link emulator; or give a compiled one with --linkem"
   const available = readFileSync('/proc/sys/net/ipv4/tcp_available_congestion_control', 'utf8').trim().split(/\s+/)
   if (!available.includes(algorithm)) return `this kernel has no ${algorithm}, it has ${available.join(', ')}`
+  try {
+    new Namespaces().remove()
+  } catch (error) {
+    return `network namespaces cannot be made: ${String((error as { stderr?: Buffer }).stderr ?? error).trim()}`
+  }
   return null
 }
 

@@ -79,7 +79,7 @@ export async function transfer(emulator: Emulator, options: TransferOptions): Pr
     await Promise.all([sender.end(), receiver.end()])
     const counters = await link.stop()
     return {
-      goodput: (received.bytes * 8) / seconds / 1e6,
+      goodput: (received.bytes * 8) / received.ms / 1000,
       retransmitted: sent.retransmitted,
       received,
       sent,

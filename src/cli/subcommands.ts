@@ -9,4 +9,7 @@ export interface Subcommand {
 }
 
 /** In the order in which `--help` lists them. */
-export const subcommands: readonly Subcommand[] = []
+export const subcommands: readonly Subcommand[] = [
+  { name: 'sysctl', summary: 'show parameters, and try settings', load: () => import('./sysctl.ts') },
+  { name: 'netstat', summary: 'counters of a stack, as netstat -s words them', load: () => import('./netstat.ts') },
+]

@@ -3,6 +3,9 @@ import type { Path } from '../tunnel/index.ts'
 import type { Listener } from './listener.ts'
 import type { WheelItem } from './wheel.ts'
 
+/** Bytes that reading gives back without the stack's books being brought up to date. */
+const NOTEWORTHY = 65_536
+
 /**
  * Hears of what happens to an endpoint. Called from the turn only, when the connection is consistent, never from inside one of the endpoint's
  * methods: any of them may be called from here.
@@ -28,6 +31,8 @@ export interface EndpointHost {
   orphaned(endpoint: Endpoint, now: number): void
   /** The number of endpoints that hold the event loop open went up or down by one. */
   held(by: 1 | -1): void
+  /** The books of memory are to be kept to the byte (`tcp_mem`). */
+  readonly memoryPressure: boolean
   /** Seconds (`exit_linger`). */
   readonly exitLinger: number
 }
@@ -108,7 +113,10 @@ export class Endpoint implements WheelItem {
   /** The next data received, the caller's to keep; null: none now. */
   read(): Buffer | null {
     const data = this.connection.read(this.#host.nowUs())
-    if (data !== null && (this.connection.ackPolicy.now || this.#closedOwed)) this.#host.ready(this)
+    if (data === null) return null
+    const freed = this.accounted - this.connection.memory
+    const noteworthy = freed >= NOTEWORTHY || (freed > 0 && this.#host.memoryPressure)
+    if (this.connection.ackPolicy.now || this.#closedOwed || noteworthy) this.#host.ready(this)
     return data
   }
 

@@ -10,8 +10,11 @@ export {
   type ListenOptions,
   type ListenTcpOptions,
 } from './listener.ts'
+export { type MibGroup, mibGroups } from './mib.ts'
+export { newSysctl } from './new-sysctl.ts'
 export type { ConnectRequest, StackOptions } from './options.ts'
 export { CryptoRandom, type Random, SeededRandom } from './random.ts'
 export type { SocketRecord } from './sockets.ts'
 export { Stack, type StackEvents } from './stack.ts'
-export { Sysctl, SysctlError } from './sysctl.ts'
+export { parseSysctlFile, Sysctl, SysctlError, sysctlKey, sysctlNames, sysctlRange } from './sysctl.ts'
+export { sysctlTable } from './sysctl-table.ts'

@@ -5,6 +5,25 @@ import type { HalfOpen } from './syn-queue.ts'
 import type { TimeWaitEntry } from './time-wait.ts'
 import { localOf, remoteOf, type Tuple } from './tuples.ts'
 
+/** Memory of a socket in bytes, by the letters of `ss -m`. */
+export interface SocketMemory {
+  /** Held by what was received, and how much may be. */
+  r: number
+  rb: number
+  /** In the UDP layer: not told apart by connections, 0. */
+  t: number
+  /** How much what is to be sent may take. */
+  tb: number
+  /** Set aside for more. */
+  f: number
+  /** Held by what was written and is not acknowledged. */
+  w: number
+  /** Options, backlog, datagrams dropped: nothing here. */
+  o: number
+  bl: number
+  d: number
+}
+
 /** A line of `ss`: a listener or a connection. */
 export interface SocketRecord {
   state: string
@@ -20,6 +39,8 @@ export interface SocketRecord {
   sendQ: number
   /** Null for a listener, and for what is less than a connection or was one: SYN_RECV, TIME_WAIT. */
   info: TcpInfo | null
+  /** Null where `info` is. */
+  skmem: SocketMemory | null
 }
 
 export function socketRecord(socket: Listener | Endpoint, now: number): SocketRecord {
@@ -36,6 +57,17 @@ export function socketRecord(socket: Listener | Endpoint, now: number): SocketRe
       recvQ: connection.unread,
       sendQ: connection.sender.queue.length,
       info,
+      skmem: {
+        r: connection.unread + connection.receiver.reassembly.length,
+        rb: connection.receiver.window.rcvBuf,
+        t: 0,
+        tb: connection.sender.sndBuf,
+        f: 0,
+        w: connection.sender.queue.length,
+        o: 0,
+        bl: 0,
+        d: 0,
+      },
     }
   }
   const { acceptQueue: waiting, acceptLimit } = socket.info()
@@ -49,6 +81,7 @@ export function socketRecord(socket: Listener | Endpoint, now: number): SocketRe
     recvQ: waiting,
     sendQ: acceptLimit,
     info: null,
+    skmem: null,
   }
 }
 
@@ -66,5 +99,6 @@ function tupleRecord(state: string, { localAddress, remoteAddress, tcpPorts }: T
     recvQ: 0,
     sendQ: 0,
     info: null,
+    skmem: null,
   }
 }

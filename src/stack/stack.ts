@@ -1,6 +1,5 @@
-import { totalmem } from 'node:os'
 import { EventEmitter } from 'eventemitter3'
-import { createCongestionControl, hasCongestionControl } from '../congestion/index.ts'
+import { createCongestionControl } from '../congestion/index.ts'
 import { Impairment, type ImpairSpec } from '../impair/index.ts'
 import type { Tracer } from '../observe/tracer.ts'
 import { Connection, type ConnectionOptions, resetFor, State, type SynRecord, type TcpHost } from '../tcp/index.ts'
@@ -12,18 +11,18 @@ import { closeAtExit, nothingToClose } from './exit.ts'
 import { CookieVerdict, FastOpenCache, FastOpenKeys } from './fast-open.ts'
 import { type FlowsHost, flowKey, PathFlows } from './flows.ts'
 import { SequenceNumbers, type StartingNumbers } from './isn.ts'
-import { descriptorLimit, tcpMemDefault } from './limits.ts'
 import { Listener, type ListenerHost, type ListenerOwner, type ListenOptions } from './listener.ts'
 import { Memory } from './memory.ts'
 import { Metrics } from './metrics.ts'
 import { Mib } from './mib.ts'
+import { newSysctl } from './new-sysctl.ts'
 import type { ConnectRequest, StackOptions } from './options.ts'
 import { EphemeralPorts, ListenPorts, looksLikeShim } from './ports.ts'
 import { CryptoRandom, type Random } from './random.ts'
 import { RateLimit } from './rate-limit.ts'
 import { halfOpenRecord, type SocketRecord, socketRecord, timeWaitRecord } from './sockets.ts'
 import { HalfOpen, SynQueue, type SynQueueHost } from './syn-queue.ts'
-import { Sysctl } from './sysctl.ts'
+import type { Sysctl } from './sysctl.ts'
 import { afterlife, type TimeWaitHost, TimeWaitTable } from './time-wait.ts'
 import { TupleHashes } from './tuples.ts'
 import { isOver, Turn, type TurnHost } from './turn.ts'
@@ -87,11 +86,7 @@ export class Stack extends EventEmitter<StackEvents> {
     super()
     this.#options = options
     this.#isReal = options.clock === undefined
-    this.sysctl = new Sysctl({
-      checkCongestionControl: (name) =>
-        hasCongestionControl(name) ? null : 'no congestion control is registered by that name',
-      defaults: { max_paths: Math.max(1, descriptorLimit() >> 1), tcp_mem: tcpMemDefault(totalmem()) },
-    })
+    this.sysctl = newSysctl()
     if (options.sysctl !== undefined) this.sysctl.assign(options.sysctl)
     this.#clock = options.clock ?? new LoopClock()
     this.#random = options.random ?? new CryptoRandom()
@@ -647,6 +642,9 @@ export class Stack extends EventEmitter<StackEvents> {
       held: (by) => {
         this.#held += by
         this.#clock.hold(this.#held > 0)
+      },
+      get memoryPressure() {
+        return stack.#memory.pressure
       },
       get exitLinger() {
         return values.exit_linger

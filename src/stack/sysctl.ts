@@ -176,9 +176,16 @@ export function sysctlRange(name: SysctlName): string {
   return expected(rows[name]).replace(/^must be /, '')
 }
 
+/** The name with the prefix that sysctl(8) shows; `net.sluice.` for what Linux does not have. */
+export function sysctlKey(name: string): string {
+  const bare = known(name, undefined)
+  const { source } = rows[bare]
+  return `net.${source.startsWith('net/core') ? 'core' : source.startsWith('ours') ? 'sluice' : 'ipv4'}.${bare}`
+}
+
 /** The bare name of a parameter; `net.ipv4.tcp_sack` and `net/ipv4/tcp_sack` are `tcp_sack`. */
 function known(name: string, value: unknown): SysctlName {
-  const bare = name.replace(/^net[./](?:ipv4|core)[./]/, '')
+  const bare = name.replace(/^net[./](?:ipv4|core|sluice)[./]/, '')
   if (Object.hasOwn(rows, bare)) return bare as SysctlName
   const removed = Object.hasOwn(removedSysctls, bare) ? removedSysctls[bare] : undefined
   throw new SysctlError(bare, value, removed ?? 'there is no such parameter')

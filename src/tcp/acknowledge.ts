@@ -52,6 +52,10 @@ export function onAcknowledgement(c: Connection, seg: Segment, now: number): boo
   }
   if (outstanding) updateRtt(c, seg, now)
   if (!outstanding) {
+    if (ack.dsack || c.recovery.tlp.endSeq !== null) {
+      fillSample(c, now)
+      c.recovery.onIdleAck(ack, c.recoveryInput())
+    }
     onWindowProbed(c)
     return true
   }

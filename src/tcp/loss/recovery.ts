@@ -110,7 +110,7 @@ export class Recovery {
   // ---- An ACK has been applied to the scoreboard ---------------------------------------------------------------------------------
 
   onAck(ack: AckResult, input: RecoveryInput): void {
-    const { board, controller, sndUna, mss } = input
+    const { board, mss } = input
     const mib = this.#mib
     if (this.#rack !== null) {
       this.#rack.onAck(ack)
@@ -120,17 +120,7 @@ export class Recovery {
     }
     if (!board.reno) this.reordering.onAck(ack, mss, this.#sysctl.tcp_max_reordering, mib)
 
-    switch (this.tlp.onAck(sndUna, ack)) {
-      case TlpVerdict.Repaired:
-        // rfc8985#7.4.1: the probe repaired a loss that nothing else will tell of: it is answered as any loss is.
-        mib.TCPLossProbeRecovery++
-        if (!this.isReducing) {
-          this.#reduce(input, false)
-          if (!controller.ownsRecovery) this.reduction.end(controller)
-        }
-        break
-      default:
-    }
+    this.#onLossProbe(ack, input)
 
     const plain = ack.duplicates === 0 && ack.sacked === 0 && !ack.dsack && !ack.ece && board.sackedOutSegs === 0
     if (this.caState === CaState.Open && plain) {
@@ -139,6 +129,22 @@ export class Recovery {
     }
     this.#alert(ack, input)
     this.#applyReduction(ack, input)
+  }
+
+  /** linux: tcp_ack, no_queue. Nothing was outstanding when it came: it may still tell that what was sent again had arrived before. */
+  onIdleAck(ack: AckResult, input: RecoveryInput): void {
+    if (ack.dsack) this.#alert(ack, input)
+    this.#onLossProbe(ack, input)
+  }
+
+  #onLossProbe(ack: AckResult, input: RecoveryInput): void {
+    if (this.tlp.onAck(input.sndUna, ack) !== TlpVerdict.Repaired) return
+    // rfc8985#7.4.1: the probe repaired a loss that nothing else will tell of: it is answered as any loss is.
+    this.#mib.TCPLossProbeRecovery++
+    if (this.isReducing) return
+    const { controller } = input
+    this.#reduce(input, false)
+    if (!controller.ownsRecovery) this.reduction.end(controller)
   }
 
   /** linux: tcp_fastretrans_alert */

@@ -43,6 +43,14 @@ describe('active open', () => {
     expect(s.c.info(s.nowUs)).toMatchObject({ snd_wscale: 0, rcv_wscale: 0, options: 0 })
   })
 
+  it('[rfc9293#3.1 REC-1] reckons with windows of a gigabyte', () => {
+    const s = established({ wscale: 14, sysctl: { tcp_init_cwnd: 100, tcp_wmem: [4096, 200_000, 200_000] } })
+    s.inject({ wnd: 65_535 })
+    expect(s.c.info(s.nowUs).snd_wnd).toBe(65_535 * 2 ** 14)
+    s.write(100_000)
+    expect(s.drain().length).toBe(100)
+  })
+
   it('[rfc7323#2.3] takes a shift above 14 for 14', () => {
     const s = synSent()
     s.inject({ flags: 'S.', seq: 0, ack: 1, ...s.offers, wscale: 15 })
