@@ -2,17 +2,25 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    globalSetup: ['test/support/counters-teardown.ts'],
     projects: [
       {
         test: {
           name: 'unit',
-          include: ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts', 'test/*.test.ts'],
+          setupFiles: ['test/support/seen-counters.ts'],
+          include: [
+            'test/unit/**/*.test.ts',
+            'test/property/**/*.test.ts',
+            'test/conformance/**/*.test.ts',
+            'test/*.test.ts',
+          ],
           testTimeout: 20_000,
         },
       },
       {
         test: {
           name: 'sim',
+          setupFiles: ['test/support/seen-counters.ts'],
           include: ['test/sim/**/*.test.ts'],
           testTimeout: 120_000,
         },
@@ -21,6 +29,7 @@ export default defineConfig({
         // Real sockets and child processes: after the others and one file at a time, so that nothing takes their time or ports.
         test: {
           name: 'udp',
+          setupFiles: ['test/support/seen-counters.ts'],
           include: ['test/udp/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 30_000,

@@ -15,8 +15,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Rng } from '../src/impair/index.ts'
 import { breaks } from '../test/conformance/breaks.ts'
-import { fileAndTitle, ROOT, type Requirement, readMatrix, Status } from '../test/conformance/matrix.ts'
-import { type Outcome, Verdict, verdictsOf, vitestArguments } from '../test/conformance/run.ts'
+import { fileAndTitle, type Requirement, ROOT, readMatrix, Status } from '../test/conformance/matrix.ts'
+import { type Outcome, readOutcome, Verdict, verdictsOf, vitestArguments } from '../test/conformance/run.ts'
 
 /** What a test needs to run. */
 const PARTS = ['src', 'test', 'package.json', 'tsconfig.json', 'vitest.config.ts'] as const
@@ -41,7 +41,9 @@ for (const { test } of rules) {
   files.add(file)
   titles.add(title)
 }
-console.log(`${drawable.length} of ${tested.length} tested rules can be drawn; ${rules.length} are, by seed ${values.seed}.`)
+console.log(
+  `${drawable.length} of ${tested.length} tested rules can be drawn; ${rules.length} are, by seed ${values.seed}.`,
+)
 
 const copy = mkdtempSync(join(tmpdir(), 'sluice-break-'))
 // What is made here goes, however the process ends.
@@ -55,7 +57,9 @@ for (const rule of rules) {
   const before = verdictsOf(unbroken, rule.test)
   const text = before === Verdict.Passed ? tryBroken(rule) : `its test ${before} before anything was broken`
   if (text !== null) failures++
-  console.log(`${text === null ? 'ok  ' : 'FAIL'} ${rule.id.padEnd(8)} ${breaks[rule.id].file.padEnd(28)} ${text ?? 'noticed'}`)
+  console.log(
+    `${text === null ? 'ok  ' : 'FAIL'} ${rule.id.padEnd(8)} ${breaks[rule.id].file.padEnd(28)} ${text ?? 'noticed'}`,
+  )
 }
 console.log(failures === 0 ? `All ${rules.length} were noticed.` : `${failures} of ${rules.length} were not.`)
 process.exitCode = failures === 0 ? 0 : 1
@@ -105,7 +109,7 @@ function tryBroken({ id, test }: Requirement): string | null {
   const outcome = run([testFile], [title])
   writeFileSync(path, whole)
   const verdict = verdictsOf(outcome, test)
-  return verdict === Verdict.Failed || verdict === Verdict.Endless ? null : `its test ${verdict}`
+  return verdict === Verdict.Failed ? null : `its test ${verdict}`
 }
 
 function run(testFiles: readonly string[], testTitles: readonly string[]): Outcome {
@@ -117,10 +121,5 @@ function run(testFiles: readonly string[], testTitles: readonly string[]): Outco
     timeout: LIMIT_MS,
     killSignal: 'SIGKILL',
   })
-  if (signal !== null) return { endless: true, tests: [] }
-  try {
-    return { endless: false, tests: JSON.parse(readFileSync(output, 'utf8')).testResults }
-  } catch {
-    return { endless: false, tests: [] }
-  }
+  return signal !== null ? { endless: true, tests: [] } : readOutcome(output)
 }

@@ -6,7 +6,14 @@ import { sysctlKey, sysctlNames } from '../src/stack/index.ts'
 const ROOT = path.join(import.meta.dirname, '..')
 const FILE = path.join(ROOT, 'docs/sysctl-tests.md')
 /** Where every name stands, whether or not anything depends on it. */
-const ELSEWHERE = ['test/support/', 'test/unit/stack/sysctl', 'test/unit/cli/', 'test/sim/transfer', 'test/sim/network']
+const ELSEWHERE = [
+  'test/support/',
+  'test/unit/stack/sysctl',
+  'test/unit/cli/',
+  'test/unit/docs.test.ts',
+  'test/sim/transfer',
+  'test/sim/network',
+]
 
 export interface Setting {
   file: string

@@ -196,9 +196,16 @@ int main(int count, char **arguments) {
   }
   prctl(PR_SET_TIMERSLACK, 1);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
-  signal(SIGINT, stop);
-  signal(SIGTERM, stop);
-  signal(SIGHUP, stop);
+  // Signals come only while it waits for packets: one that came just before would be missed, and the wait be without end.
+  sigset_t ends, none;
+  sigemptyset(&none);
+  sigemptyset(&ends);
+  for (int i = 0; i < 3; i++) {
+    int number = (int[]){SIGINT, SIGTERM, SIGHUP}[i];
+    signal(number, stop);
+    sigaddset(&ends, number);
+  }
+  sigprocmask(SIG_BLOCK, &ends, NULL);
 
   int a = open_device(arguments[1], "10.99.0.1"), b = open_device(arguments[2], "10.99.0.2");
   Direction directions[2] = {{.from = a, .to = b, .salt = mix(seed * 2)}, {.from = b, .to = a, .salt = mix(seed * 2 + 1)}};
@@ -217,7 +224,7 @@ int main(int count, char **arguments) {
     time = now();
     uint64_t wait = next > time ? next - time : 0;
     struct timespec timeout = {.tv_sec = wait / SECOND, .tv_nsec = wait % SECOND};
-    if (ppoll(devices, 2, next == 0 ? NULL : &timeout, NULL) <= 0) continue;
+    if (ppoll(devices, 2, next == 0 ? NULL : &timeout, &none) <= 0) continue;
     for (int i = 0; i < 2; i++) {
       if (!(devices[i].revents & POLLIN)) continue;
       for (int n = 0; n < BURST; n++) {

@@ -42,14 +42,10 @@ export class Emulator {
     return given === undefined || given.endsWith('.c')
   }
 
-  async start(namespaces: Namespaces, cell: Cell, queue: number, seed: number): Promise<Link> {
+  start(namespaces: Namespaces, cell: Cell, queue: number, seed: number): Link {
     const args = [namespaces.sender, namespaces.receiver, '--rate', `${cell.rate}m`, '--delay', `${cell.rtt / 2}`]
     args.push('--loss', `${cell.loss / 100}`, '--queue', `${queue}`, '--seed', `${seed}`)
-    const child = spawn(this.#binary, args, { stdio: ['ignore', 'ignore', 'pipe'] })
-    const link = new Link(child)
-    await link.ready
-    if (child.pid !== undefined) runBefore(Importance.Link, child.pid)
-    return link
+    return new Link(spawn(this.#binary, args, { stdio: ['ignore', 'ignore', 'pipe'] }))
   }
 
   remove(): void {
@@ -58,6 +54,7 @@ export class Emulator {
 }
 
 export class Link {
+  /** Both devices are there. */
   readonly ready: Promise<void>
   readonly #child: ChildProcess
   readonly #gone: Promise<unknown>
@@ -74,6 +71,10 @@ export class Link {
         if (this.#said.startsWith('ready')) resolve()
       })
     })
+    this.ready.then(
+      () => runBefore(Importance.Link, child.pid as number),
+      () => {},
+    )
   }
 
   kill(): void {
@@ -82,8 +83,12 @@ export class Link {
 
   /** Ends the link; resolves with its counters, from the sender to the receiver and back. */
   async stop(): Promise<{ ab: LinkCounters; ba: LinkCounters }> {
-    this.#child.kill('SIGTERM')
+    const end = (): void => void this.#child.kill('SIGTERM')
+    end()
+    // Some look at the signal only when they are woken once more.
+    const timer = setInterval(end, 200)
     await this.#gone
+    clearInterval(timer)
     const line = this.#said.split('\n').find((line) => line.startsWith('{'))
     if (line === undefined) throw new Error(`the link emulator said: ${this.#said.trim()}`)
     return JSON.parse(line) as { ab: LinkCounters; ba: LinkCounters }

@@ -53,6 +53,9 @@ const program = new Command('npm run bench:link --')
 
 async function bench(options: Options): Promise<void> {
   const { algo, cells, seconds, seeds, firstSeed, queue } = options
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => process.exit(128 + os.constants.signals[signal]))
+  }
   const reason = whyNot(algo, Emulator.compiles(options.linkem))
   if (reason !== null) {
     console.error(`bench:link cannot run: ${reason}.`)
@@ -66,9 +69,6 @@ async function bench(options: Options): Promise<void> {
     cleanUp()
     emulator.remove()
   })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => process.exit(128 + os.constants.signals[signal]))
-  }
 
   const all: CellPairs[] = cells.map((cell) => ({ cell, pairs: [] }))
   const total = cells.length * seeds * options.sides.length

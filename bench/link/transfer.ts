@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Cell } from './cells.ts'
-import type { Emulator, Link, LinkCounters } from './emulator.ts'
+import type { Emulator, LinkCounters } from './emulator.ts'
 import { Namespaces } from './namespaces.ts'
 import type { Answer, Order, Received, Sent, Side, Task } from './peer.ts'
 
@@ -55,8 +55,9 @@ export async function transfer(emulator: Emulator, options: TransferOptions): Pr
   try {
     const namespaces = new Namespaces()
     undo.push(() => namespaces.remove())
-    const link: Link = await emulator.start(namespaces, cell, queue, seed)
+    const link = emulator.start(namespaces, cell, queue, seed)
     undo.push(() => link.kill())
+    await link.ready
     const receiver = new Peer(namespaces.receiver)
     undo.push(() => receiver.kill())
     const sender = new Peer(namespaces.sender)

@@ -8,7 +8,7 @@ const BETA_LOSS = 0.5
 const BETA_ECN = 0.8
 
 /**
- * Reno: slow start, congestion avoidance, half on loss (rfc5681#3.1), counting bytes acknowledged rather than
+ * Reno: slow start, congestion avoidance, half on loss (rfc9293#3.8.2, rfc5681#3.1), counting bytes acknowledged rather than
  * acknowledgements (rfc3465), so that delayed and merged ACKs cost it no growth.
  *
  * Options: `abcLimit`, the segments that one ACK may add in slow start (L of rfc3465#2.2; Infinity, as Linux); `abe`, whether a mark costs

@@ -13,6 +13,7 @@ export interface ListenTcpOptions {
   sndbuf?: number | undefined
   rcvbuf?: number | undefined
   mss?: number | undefined
+  notsentLowat?: number | undefined
 }
 
 export interface ListenOptions {

@@ -56,6 +56,8 @@ export interface ConnectRequest {
   sndbuf?: number | undefined
   rcvbuf?: number | undefined
   mss?: number | undefined
+  /** Bytes written and not sent, above which writers wait, as TCP_NOTSENT_LOWAT; default: `tcp_notsent_lowat`. */
+  notsentLowat?: number | undefined
   /** Milliseconds that data may stay unacknowledged, as TCP_USER_TIMEOUT; 0 follows `tcp_retries2`. */
   userTimeout?: number | undefined
 }

@@ -9,7 +9,7 @@ export type PortRange = readonly [low: number, high: number]
 const COUNTERS = 4096
 
 /**
- * Local ports for connections that asked for none, so that nobody off the path can guess the next one (rfc6056), and yet each
+ * Local ports for connections that asked for none, so that nobody off the path can guess the next one (rfc6056#3.1), and yet each
  * destination gets one after the other, so that a port in TIME_WAIT comes up again as late as can be.
  */
 export class EphemeralPorts {

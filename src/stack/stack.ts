@@ -218,7 +218,7 @@ export class Stack extends EventEmitter<StackEvents> {
     return listener
   }
 
-  /** Begins to connect; the code of the failed system call where it cannot. */
+  /** Begins to connect (rfc9293#3.9.1.1); the code of the failed system call where it cannot. */
   connect(request: ConnectRequest, owner: EndpointOwner): Endpoint | ErrorCode {
     if (this.#closed !== null) return 'EINVAL'
     const { tunnel } = this.#options
@@ -329,7 +329,7 @@ export class Stack extends EventEmitter<StackEvents> {
     path: Path,
     localPort: number,
     remotePort: number,
-    settings: Pick<ConnectRequest, 'noDelay' | 'congestionControl' | 'sndbuf' | 'rcvbuf' | 'mss'>,
+    settings: Pick<ConnectRequest, 'noDelay' | 'congestionControl' | 'sndbuf' | 'rcvbuf' | 'mss' | 'notsentLowat'>,
     now: number,
     iss: Seq | null,
   ): Connection {
@@ -349,6 +349,7 @@ export class Stack extends EventEmitter<StackEvents> {
       sndbuf: settings.sndbuf,
       rcvbuf: settings.rcvbuf,
       mss: settings.mss,
+      notsentLowat: settings.notsentLowat,
     }
     const connection = new Connection(this.#tcpHost, options, now)
     this.#metrics.apply(remoteAddress, connection)
@@ -564,6 +565,9 @@ export class Stack extends EventEmitter<StackEvents> {
     this.#countOrphan(endpoint)
     endpoint.updateHold()
     this.#wheel.schedule(endpoint)
+    // linux: tcp_data_snd_check; what was sent just now may have made room, and where little may wait the next ACK is too late.
+    const { sender } = connection
+    if (sender.notSentLowat < sender.sndBuf && sender.hasRoom) this.#ready(endpoint)
   }
 
   /** linux: a connection that nobody owns any more and that still has to deliver; in FIN_WAIT_2 it has. */

@@ -228,7 +228,7 @@ export const sysctlTable = {
   ),
   tcp_dsack: onOff(1, 'sends duplicate selective acknowledgements', { source: 'rfc2883' }),
   tcp_fack: onOff(0, 'with tcp_recovery 0: forward acknowledgement, until reordering is seen (Linux: obsolete)', {
-    source: 'ours',
+    source: 'net/ipv4/tcp_input.c until Linux 4.15',
   }),
   tcp_sack: onOff(1, 'offers and accepts selective acknowledgements', { source: 'rfc2018' }),
   newreno_exit: onOff(1, '1: without SACK, Recovery ends only above its recovery point', {
@@ -253,6 +253,18 @@ export const sysctlTable = {
     ascending: true,
   }),
   tcp_moderate_rcvbuf: onOff(1, 'the receive buffer grows with what the application reads in a round trip'),
+  tcp_adv_win_scale: number(
+    1,
+    -31,
+    31,
+    'share of the receive buffer that is window: n > 0 all but 2^-n, else 2^n of it',
+  ),
+  tcp_app_win: number(31, 0, 31, 'the 2^-n part of the window is kept for the application; 0 keeps nothing'),
+  tcp_notsent_lowat: number(2 ** 32 - 1, 1, 2 ** 32 - 1, 'bytes written and not sent, above which writers wait', {
+    unit: 'bytes',
+    scope: 'connection',
+    source: 'net/ipv4/tcp.c',
+  }),
   tcp_delack_min_ms: number(40, 0, 499, 'shortest delay of a delayed acknowledgement', {
     unit: 'ms',
     source: 'ours; TCP_DELACK_MIN of include/net/tcp.h',

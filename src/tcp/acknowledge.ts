@@ -5,6 +5,7 @@ import { armTimers } from './loss-timers.ts'
 import type { Sender } from './sender.ts'
 import { CaState, CloseReason } from './state.ts'
 import { OFF } from './timers.ts'
+import { traceRecovery } from './trace-recovery.ts'
 
 // The ACK field: rfc9293#3.10.7.4, fifth, in the shape of linux's tcp_ack(). The sender takes off what was acknowledged, the recovery judges
 // what that means, the controller hears of it last.
@@ -53,8 +54,10 @@ export function onAcknowledgement(c: Connection, seg: Segment, now: number): boo
   if (outstanding) updateRtt(c, seg, now)
   if (!outstanding) {
     if (ack.dsack || c.recovery.tlp.endSeq !== null) {
+      const [stateBefore, cwndBefore] = [c.recovery.caState, c.cc.cwnd]
       fillSample(c, now)
       c.recovery.onIdleAck(ack, c.recoveryInput())
+      traceRecovery(c, now, stateBefore, cwndBefore, 'ack')
     }
     onWindowProbed(c)
     return true
@@ -108,7 +111,7 @@ function onWindowProbed(c: Connection): void {
 
 function react(c: Connection, now: number): void {
   const { sender, recovery, cc, sample, ack, host } = c
-  const { mib, tracer } = host
+  const { mib } = host
   const { board } = sender
   const stateBefore = recovery.caState
   const cwndBefore = cc.cwnd
@@ -131,12 +134,7 @@ function react(c: Connection, now: number): void {
   sample.inRecovery = recovery.isReducing
   cc.onAck(sample)
   c.growSendBuffer()
-
-  if (tracer !== null) {
-    if (recovery.caState !== stateBefore)
-      tracer.caStateChanged(c.id, now, stateBefore, recovery.caState, recovery.reason)
-    if (cc.cwnd !== cwndBefore) tracer.cwndChanged(c.id, now, cc.cwnd, cc.ssthresh, 'ack')
-  }
+  traceRecovery(c, now, stateBefore, cwndBefore, 'ack')
 }
 
 function fillSample(c: Connection, now: number): void {

@@ -1,10 +1,11 @@
-import { Flag, type Segment, seqAdd, seqGt, seqLt } from '../wire/index.ts'
+import { Flag, type Segment, seqAdd, seqDiff, seqGt, seqLt, seqMin } from '../wire/index.ts'
 import { onAcknowledgement } from './acknowledge.ts'
 import { enterTimeWait, finish, startFinWait2 } from './close.ts'
 import type { Connection } from './connection.ts'
 import { arriveSynSent, completeSynRecv } from './handshake.ts'
 import { Received } from './receiver.ts'
 import { CloseReason, Event, isSynchronized, mayReceive, State } from './state.ts'
+import { MAX_UNSCALED_WINDOW } from './window.ts'
 
 /** linux: smaller segments cost more in overhead than they carry, and open no window. */
 const LEAST_TO_OPEN = 128
@@ -18,8 +19,8 @@ export function segmentArrives(c: Connection, seg: Segment, now: number): void {
   if (c.state === State.CLOSE || c.state === State.TIME_WAIT) return
   if (c.state === State.SYN_SENT) {
     arriveSynSent(c, seg, now)
-    // rfc9293#3.10.7.3: what came with the SYN-ACK.
-    if (seg.len > 1 && isSynchronized(c.state)) {
+    // rfc7413#4.2.1: what came with the SYN-ACK; linux: without Fast Open it is left to be sent again.
+    if (c.fastOpen.used && seg.len > 1 && isSynchronized(c.state)) {
       seg.seq = seqAdd(seg.seq, 1)
       seg.flags &= ~Flag.SYN
       onData(c, seg, now)
@@ -103,10 +104,23 @@ function isOutgrown(c: Connection, seg: Segment): boolean {
   return true
 }
 
-/** An unacceptable segment draws an ACK: at once where it carries something, now and then where it may be part of an ACK loop. */
+/**
+ * An unacceptable segment draws an ACK: at once if the peer may have sent it again for want of one, else now and then. Linux answers all that
+ * carries data; of what lies further off than any window it may be part of no exchange, and anybody can send it at any rate.
+ */
 function answer(c: Connection, seg: Segment, now: number): boolean {
-  if (seg.len === 0 || (seg.flags & Flag.SYN) !== 0) return c.answerInvalid(now)
-  c.ackPolicy.now = true
+  const { receiver, ackPolicy, host } = c
+  const behind = seqDiff(receiver.rcvNxt, seg.seq)
+  const near =
+    behind <= Math.max(receiver.window.capacity, MAX_UNSCALED_WINDOW) && !seqGt(seg.seq, receiver.window.rcvAcc)
+  if (seg.len === 0 || (seg.flags & Flag.SYN) !== 0 || !near) return c.answerInvalid(now)
+  // linux: tcp_send_dupack; what is below RCV.NXT was sent again for nothing, and the peer should know (rfc2883#4.1).
+  if (seg.payloadLength > 0 && behind > 0) {
+    ackPolicy.enterQuickMode(receiver.rcvWnd, receiver.rcvMss, 16, host.sysctl)
+    const end = seqMin(seqAdd(seg.seq, seg.payloadLength), receiver.rcvNxt)
+    if (c.sackOk && host.sysctl.tcp_dsack === 1) receiver.cameTwice(seg.seq, end)
+  }
+  ackPolicy.now = true
   return true
 }
 
@@ -231,7 +245,7 @@ function onData(c: Connection, seg: Segment, now: number): void {
       ackPolicy.now = true
   }
   if (length > 0) ackPolicy.onEnd(length, receiver.rcvMss, (seg.flags & Flag.PSH) !== 0)
-  if (host.sysctl.tcp_dsack === 0) receiver.duplicate = null
+  if (host.sysctl.tcp_dsack === 0 || !c.sackOk) receiver.duplicates.length = 0
   if (receiver.finished) onFin(c, now)
 }
 

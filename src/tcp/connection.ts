@@ -50,6 +50,8 @@ export interface ConnectionOptions {
   /** As SO_SNDBUF and SO_RCVBUF: set by hand, a buffer is no longer tuned. Bytes. */
   sndbuf?: number
   rcvbuf?: number
+  /** Bytes written and not sent at which the application is told to wait, as TCP_NOTSENT_LOWAT. */
+  notsentLowat?: number
   /** Largest segment to announce and to send, as TCP_MAXSEG. Bytes. */
   mss?: number
 }
@@ -170,9 +172,12 @@ export class Connection {
     this.sndbufLocked = options.sndbuf !== undefined
     this.sender = new Sender(options.sndbuf ?? sysctl.tcp_wmem[1])
     this.sender.noDelay = options.noDelay ?? false
+    this.sender.notSentLowat = options.notsentLowat ?? sysctl.tcp_notsent_lowat
     this.sender.start(options.iss)
     // A buffer set by hand is doubled, for half of it is overhead (linux: SO_RCVBUF).
     this.receiver = new Receiver(options.rcvbuf === undefined ? sysctl.tcp_rmem[1] : options.rcvbuf * 2)
+    this.receiver.window.advWinScale = sysctl.tcp_adv_win_scale
+    this.receiver.window.appWin = sysctl.tcp_app_win
     this.receiver.window.locked = options.rcvbuf !== undefined
     this.receiver.window.pathLimit = options.receiveLimit
     this.offeredShift = windowShift(Math.max(options.rcvbuf ?? 0, sysctl.tcp_rmem[2]))
@@ -389,7 +394,7 @@ export class Connection {
     this.sender.mss = Math.max(1, most - (this.timestamps.on ? 12 : 0))
   }
 
-  /** MSS to announce (rfc6691): what the path takes less the bare header. */
+  /** MSS to announce (rfc6691#2): what the path takes less the bare header. */
   get advertisedMss(): number {
     return Math.min(this.maxSegment - 20, this.userMss, 65_535)
   }

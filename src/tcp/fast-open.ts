@@ -14,6 +14,8 @@ export class FastOpen {
   synData = 0
   /** A SYN with cookie or data got no answer in time. */
   lost = false
+  /** Our SYN asked for it, or made use of it: then the SYN-ACK may bring data too. */
+  used = false
   /** What the peer gave us in its SYN-ACK, to be kept. */
   received: Buffer | null = null
   /** Passive: data may flow before the handshake is done. */
@@ -32,6 +34,7 @@ export function synDataLength(c: Connection, out: Segment): number {
 export function onSynAnswered(c: Connection, seg: Segment): void {
   const { fastOpen, sender, ack, host } = c
   if (seg.fastOpenCookie !== null && seg.fastOpenCookie.length > 0) fastOpen.received = Buffer.from(seg.fastOpenCookie)
+  fastOpen.used = fastOpen.cookie !== null
   fastOpen.cookie = null
   if (fastOpen.synData === 0) return
   fastOpen.synData = 0

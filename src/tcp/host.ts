@@ -46,6 +46,9 @@ export interface TcpSysctl {
   readonly tcp_rmem: readonly [number, number, number]
   readonly tcp_wmem: readonly [number, number, number]
   readonly tcp_moderate_rcvbuf: number
+  readonly tcp_adv_win_scale: number
+  readonly tcp_app_win: number
+  readonly tcp_notsent_lowat: number
   readonly tcp_delack_min_ms: number
   readonly tcp_delack_max_ms: number
   readonly tcp_pingpong_thresh: number

@@ -1,9 +1,11 @@
-import { type Seq, seqDiff, seqGeq, seqGt, seqLeq, seqLt } from '../wire/index.ts'
+import { type Seq, seqAdd, seqDiff, seqGeq, seqGt, seqLeq, seqLt } from '../wire/index.ts'
 
 /** Out-of-order pieces kept at most: each costs a record, however few bytes it holds. */
 const MAX_PIECES = 4096
 /** SACK blocks that fit an option (rfc2018#3). */
 const MAX_BLOCKS = 4
+/** Blocks that wait for an ACK of their own. */
+const MAX_OWED = 64
 
 interface Piece {
   seq: Seq
@@ -15,6 +17,8 @@ interface Piece {
 export interface Block {
   start: Seq
   end: Seq
+  /** An ACK has named it. */
+  told?: boolean
 }
 
 /** What `insert` did with a piece. */
@@ -29,6 +33,11 @@ export class Reassembly {
   #pieces: Piece[] = []
   /** Contiguous ranges, the most recently changed first (rfc2018#4). */
   readonly blocks: Block[] = []
+  /**
+   * Blocks that no ACK has named, and that the next one has no room for: what arrives in one read is acknowledged at once, and may have more holes
+   * than an option has blocks. What a peer does not hear of it sends again.
+   */
+  readonly owed: Block[] = []
   /** Bytes held. */
   length = 0
   /** There may be ranges that are not among the blocks. */
@@ -76,6 +85,11 @@ export class Reassembly {
     return Insert.Queued
   }
 
+  /** The FIN at `seq` came, and what lies before it did not: it takes up a number, and is told of like a byte (linux: tcp_data_queue_ofo). */
+  markFin(seq: Seq): void {
+    this.#addBlock(seq, seqAdd(seq, 1))
+  }
+
   /** Takes off the piece that begins at or before `rcvNxt`, cut to begin there; null where a gap remains. */
   take(rcvNxt: Seq): Buffer | null {
     for (;;) {
@@ -91,17 +105,36 @@ export class Reassembly {
 
   /** RCV.NXT has moved: blocks below it are no longer worth telling. */
   advance(rcvNxt: Seq): void {
-    const { blocks } = this
-    for (let i = blocks.length - 1; i >= 0; i--) {
-      const block = blocks[i] as Block
-      if (seqLeq(block.end, rcvNxt)) blocks.splice(i, 1)
-      else if (seqLt(block.start, rcvNxt)) block.start = rcvNxt
+    for (const blocks of [this.blocks, this.owed]) {
+      for (let i = blocks.length - 1; i >= 0; i--) {
+        const block = blocks[i] as Block
+        if (seqLeq(block.end, rcvNxt)) blocks.splice(i, 1)
+        else if (seqLt(block.start, rcvNxt)) block.start = rcvNxt
+      }
+    }
+  }
+
+  /**
+   * Names the blocks that an ACK with room for `most` is to tell of: those that none has told of first, then the newest. `put` takes each; all are
+   * then told, or owed.
+   */
+  tell(most: number, put: (block: Block) => void): void {
+    const { owed, blocks } = this
+    let room = most
+    for (; room > 0 && owed.length > 0; room--) put(owed.shift() as Block)
+    for (const block of blocks) {
+      if (room > 0) {
+        room--
+        block.told = true
+        put(block)
+      } else this.#owe(block)
     }
   }
 
   clear(): void {
     this.#pieces = []
     this.blocks.length = 0
+    this.owed.length = 0
     this.length = 0
     this.#hasUntold = false
   }
@@ -137,14 +170,25 @@ export class Reassembly {
       if (seqGt(block.end, end)) end = block.end
       blocks.splice(i, 1)
     }
-    const block = { start, end }
+    const block: Block = { start, end, told: false }
     if (this.#hasUntold) this.#widen(block)
     blocks.unshift(block)
-    // Only so many fit an ACK; the oldest has been told at least three times (rfc2018#4).
+    // It tells of what it holds.
+    const { owed } = this
+    for (let i = owed.length - 1; i >= 0; i--) {
+      const other = owed[i] as Block
+      if (seqGeq(other.start, block.start) && seqLeq(other.end, block.end)) owed.splice(i, 1)
+    }
     if (blocks.length > MAX_BLOCKS) {
-      blocks.length = MAX_BLOCKS
+      this.#owe(blocks.pop() as Block)
       this.#hasUntold = true
     }
+  }
+
+  #owe(block: Block): void {
+    if (block.told || this.owed.length >= MAX_OWED) return
+    block.told = true
+    this.owed.push({ start: block.start, end: block.end })
   }
 
   /** rfc2018#4: the first block is the whole range that holds the segment, though part of it be no longer among the blocks. */

@@ -12,6 +12,9 @@ const MIN_SHARE = 0.25
 /** linux: TCP_MIN_MSS less options and a bit; smaller segments say nothing of the peer's segment size. */
 const MIN_RCV_MSS = 536
 
+/** Reports of duplicates that wait for an ACK. */
+const MAX_DUPLICATES = 64
+
 /** What became of a segment's data. */
 export const Received = {
   /** It carried nothing that was not there already. */
@@ -42,8 +45,8 @@ export class Receiver {
   unread = 0
   /** Bytes in order received in all. */
   bytesReceived = 0
-  /** What came twice, to be told in the next ACK (rfc2883); null: nothing. */
-  duplicate: Block | null = null
+  /** What came twice: each is told by an ACK of its own (rfc2883#4), the first by the next. */
+  readonly duplicates: Block[] = []
   /** The peer's FIN was reached: RCV.NXT lies behind it. */
   finished = false
   #lastLength = 0
@@ -61,6 +64,11 @@ export class Receiver {
     this.rcvNxt = seqAdd(irs, 1)
     this.rcvWup = this.rcvNxt
     this.window.start(this.rcvNxt)
+  }
+
+  /** What the next ACK tells of first; null: nothing. */
+  get duplicate(): Block | null {
+    return this.duplicates.length === 0 ? null : this.duplicates[0]
   }
 
   get rcvWnd(): number {
@@ -92,7 +100,7 @@ export class Receiver {
     // Cut to the window: what lies before was received already, what lies behind was not allowed.
     const before = seqDiff(this.rcvNxt, seq)
     if (before > 0) {
-      if (length > 0) this.duplicate = { start: seq, end: before < length ? this.rcvNxt : segEnd }
+      if (length > 0) this.cameTwice(seq, before < length ? this.rcvNxt : segEnd)
       start += Math.min(before, length)
       length = end - start
       seq = this.rcvNxt
@@ -102,12 +110,17 @@ export class Receiver {
       end -= Math.min(beyond, length)
       length = end - start
     }
-    if (length === 0) return this.#reachFin() ? Received.InOrder : Received.Nothing
+    if (length === 0) {
+      if (this.#reachFin()) return Received.InOrder
+      if (fin && this.#finSeq === segEnd && !this.finished) this.reassembly.markFin(segEnd)
+      return Received.Nothing
+    }
 
     if (seq !== this.rcvNxt) {
       if (this.discard) return Received.Dropped
       const kept = this.reassembly.insert(seq, seqAdd(seq, length), keep(buffer, start, end))
-      if (kept === Insert.Duplicate) this.duplicate = { start: seq, end: seqAdd(seq, length) }
+      if (fin && kept !== Insert.Dropped && this.#finSeq === segEnd) this.reassembly.markFin(segEnd)
+      if (kept === Insert.Duplicate) this.cameTwice(seq, seqAdd(seq, length))
       return kept === Insert.Queued
         ? Received.OutOfOrder
         : kept === Insert.Duplicate
@@ -157,6 +170,14 @@ export class Receiver {
     this.#queue = []
     this.unread = 0
     this.reassembly.clear()
+  }
+
+  /** linux: tcp_dsack_extend; what follows on what was not told yet makes it longer. What comes a third time is told again. */
+  cameTwice(start: Seq, end: Seq): void {
+    const { duplicates } = this
+    const last = duplicates.at(-1)
+    if (last !== undefined && last.end === start) last.end = end
+    else if (duplicates.length < MAX_DUPLICATES) duplicates.push({ start, end })
   }
 
   #accept(piece: Buffer): void {

@@ -6,7 +6,7 @@ export const RTO_INITIAL_US = 1_000_000
 export const RTO_FALLBACK_US = 3_000_000
 
 /**
- * Round-trip time and retransmission timeout (rfc6298), smoothed as linux's tcp_rtt_estimator() does: the variance falls
+ * Round-trip time and retransmission timeout (rfc9293#3.8.1, rfc6298), smoothed as linux's tcp_rtt_estimator() does: the variance falls
  * by a quarter of its excess once a round trip, rises at once, and never counts for less than `tcp_rto_min_us`.
  */
 export class RttEstimator {

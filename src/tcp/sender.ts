@@ -51,6 +51,8 @@ export class Sender {
   finSent = false
   /** Most bytes that may be queued. */
   sndBuf: number
+  /** Most bytes that may be queued and not sent yet (`tcp_notsent_lowat`). */
+  notSentLowat: number = Number.POSITIVE_INFINITY
   /** A write was refused or taken in part: the application waits for room. */
   wantsRoom = false
   readonly queue: SendQueue = new SendQueue()
@@ -117,7 +119,9 @@ export class Sender {
 
   /** Takes as much of `chunk` as there is room for; returns how much. */
   write(chunk: Buffer): number {
-    const room = this.sndBuf - this.queue.length
+    // The SYN is no data.
+    const notSent = this.sndNxt === this.iss ? this.queue.length : this.notSent
+    const room = Math.min(this.sndBuf - this.queue.length, this.notSentLowat - notSent)
     const count = Math.min(chunk.length, Math.max(room, 0))
     if (count > 0) this.queue.append(chunk, 0, count)
     if (count < chunk.length) this.wantsRoom = true
@@ -126,9 +130,15 @@ export class Sender {
 
   /** Whether the application is to be told of room: a third of the buffer is free (linux: sk_stream_is_writeable). */
   takeRoom(): boolean {
-    if (!this.wantsRoom || this.queue.length * 3 > this.sndBuf * 2) return false
+    if (!this.hasRoom) return false
     this.wantsRoom = false
     return true
+  }
+
+  get hasRoom(): boolean {
+    if (!this.wantsRoom || this.queue.length * 3 > this.sndBuf * 2) return false
+    // linux: tcp_stream_memory_free; woken when half of what may be unsent is gone.
+    return this.notSent === 0 || this.notSent * 2 < this.notSentLowat
   }
 
   /**

@@ -3,7 +3,7 @@ import type { Connection } from './connection.ts'
 import type { TcpSysctl } from './host.ts'
 import { MIN_MSS } from './sender.ts'
 import { State } from './state.ts'
-import { MAX_UNSCALED_WINDOW, MAX_WINDOW_SHIFT, windowOfBuffer } from './window.ts'
+import { MAX_UNSCALED_WINDOW, MAX_WINDOW_SHIFT, promisedOf, windowOfBuffer } from './window.ts'
 
 // A handshake that a listener takes part in, before there is a connection: SYN-RECEIVED of rfc9293#3.10.7.4, for a record that holds no more
 // than the numbers of the two SYNs (linux: request_sock, tcp_check_req).
@@ -55,7 +55,8 @@ export function agree(seg: Segment, sysctl: TcpSysctl, offload: boolean): SynOpt
 /** The window of a SYN-ACK, which is never scaled. */
 export function synWindow(policy: SynPolicy, sysctl: TcpSysctl, receiveLimit: number): number {
   const buffer = policy.rcvbuf === undefined ? sysctl.tcp_rmem[1] : policy.rcvbuf * 2
-  return Math.floor(Math.min(windowOfBuffer(buffer), receiveLimit, MAX_UNSCALED_WINDOW))
+  const own = promisedOf(windowOfBuffer(buffer, sysctl.tcp_adv_win_scale), sysctl.tcp_app_win)
+  return Math.floor(Math.min(own, receiveLimit, MAX_UNSCALED_WINDOW))
 }
 
 /**

@@ -48,12 +48,12 @@ export const TimeWaitVerdict = {
   Restart: 2,
   /** The record ends. */
   Kill: 3,
-  /** A new incarnation begins: to the listener with it, if there is one (rfc6191, rfc9293#3.6.1 MAY-2). */
+  /** A new incarnation begins: to the listener with it, if there is one (rfc6191#2, rfc9293#3.6.1 MAY-2). */
   Reopen: 4,
 } as const
 export type TimeWaitVerdict = (typeof TimeWaitVerdict)[keyof typeof TimeWaitVerdict]
 
-/** rfc9293#3.10.7.4 for TIME-WAIT (linux: tcp_timewait_state_process). `rfc1337`: a RST does not end it. */
+/** rfc9293#3.10.7.4 for TIME-WAIT (linux: tcp_timewait_state_process). `rfc1337`: a RST does not end it (rfc1337#3). */
 export function timeWaitArrives(record: TimeWaitNumbers, seg: Segment, rfc1337: boolean): TimeWaitVerdict {
   const old = record.timestamps && seg.hasTimestamps && seqLt(seg.tsVal, record.tsRecent)
   const end = seqAdd(seg.seq, seg.len)

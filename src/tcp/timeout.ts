@@ -4,6 +4,7 @@ import { synTimeout } from './handshake.ts'
 import { reportSoftError, silenceReason } from './soft-errors.ts'
 import { CaState, CloseReason, isSynchronized, State } from './state.ts'
 import { OFF } from './timers.ts'
+import { traceRecovery } from './trace-recovery.ts'
 
 // What happens when a deadline passes. A timer that fires for nothing any more does nothing: it is disarmed where its reason ends.
 
@@ -22,6 +23,11 @@ export function deadlinePassed(c: Connection, now: number): void {
     c.host.mib.DelayedACKs++
     c.ackPolicy.onTimer(c.rto, c.host.sysctl)
   }
+  // rfc8985#7.2: where the probe would come later than the retransmission timer, it takes that one's place.
+  if (now >= timers.probe) {
+    fired(c, now, 'probe')
+    probeTimeout(c, now)
+  }
   if (now >= timers.rexmit) {
     fired(c, now, 'retransmit')
     if (c.state === State.SYN_SENT || c.state === State.SYN_RECV) synTimeout(c, now)
@@ -30,10 +36,6 @@ export function deadlinePassed(c: Connection, now: number): void {
   if (now >= timers.reo) {
     fired(c, now, 'reo')
     reoTimeout(c, now)
-  }
-  if (now >= timers.probe) {
-    fired(c, now, 'probe')
-    probeTimeout(c, now)
   }
   if (now >= timers.persist) {
     fired(c, now, 'persist')
@@ -57,20 +59,6 @@ export function deadlinePassed(c: Connection, now: number): void {
 function fired(c: Connection, now: number, timer: string): void {
   const { tracer } = c.host
   if (tracer !== null) tracer.timerFired(c.id, now, timer)
-}
-
-export function traceRecovery(
-  c: Connection,
-  now: number,
-  stateBefore: number,
-  cwndBefore: number,
-  reason: string,
-): void {
-  const { recovery, cc } = c
-  const { tracer } = c.host
-  if (tracer === null) return
-  if (recovery.caState !== stateBefore) tracer.caStateChanged(c.id, now, stateBefore, recovery.caState, recovery.reason)
-  if (cc.cwnd !== cwndBefore) tracer.cwndChanged(c.id, now, cc.cwnd, cc.ssthresh, reason)
 }
 
 /** rfc6298#5.4 to #5.6, with the limits of rfc9293#3.8.3. */
@@ -125,9 +113,8 @@ function probeTimeout(c: Connection, now: number): void {
   timers.probe = OFF
   if (sender.board.isEmpty) return
   c.lossProbeDue = true
-  // The retransmission timer runs from the time that the oldest segment was sent.
-  const head = sender.board.at(sender.board.head)
-  timers.rexmit = Math.max(head.xmitTs + c.rto, now + 1)
+  // It begins again when the probe has left.
+  timers.rexmit = Math.max(timers.rexmit, now + 1)
 }
 
 /** rfc9293#3.8.3 MUST-20: R2, as the time that `tcp_retries2` doublings from the smallest RTO take (linux: retransmits_timed_out). */

@@ -17,6 +17,7 @@ import { synDataLength } from './fast-open.ts'
 import { fillSyn } from './handshake.ts'
 import type { SegmentSink } from './host.ts'
 import { scheduleProbe } from './loss-timers.ts'
+import type { Block } from './reassembly.ts'
 import type { Receiver } from './receiver.ts'
 import { Next } from './sender.ts'
 import { CaState, isSynchronized, maySendQueued, State } from './state.ts'
@@ -82,7 +83,8 @@ function clock(c: Connection, now: number): void {
 function segmentLimit(c: Connection): number {
   const { sender, receiver } = c
   let limit = sender.mss
-  const blocks = receiver.reassembly.blocks.length + (receiver.duplicate === null ? 0 : 1)
+  const { blocks: held, owed } = receiver.reassembly
+  const blocks = held.length + owed.length + (receiver.duplicate === null ? 0 : 1)
   if (c.sackOk && blocks > 0) limit -= 4 + 8 * Math.min(blocks, c.timestamps.on ? 3 : 4)
   // Two segments to a window at least, or the ACK clock stops between them.
   const half = sender.maxWindow >> 1
@@ -121,13 +123,16 @@ function sendLossProbe(c: Connection, sink: SegmentSink, now: number): boolean {
   } else {
     let position = board.tail - 1
     const last = board.at(position)
-    if (last.length > limit) {
-      board.split(position, last.length - limit)
+    const payload = last.length - ((last.flags & Flag.FIN) !== 0 ? 1 : 0)
+    if (payload > limit) {
+      board.split(position, payload - limit)
       position++
     }
     if (!transmitAgain(c, sink, position, now)) return false
   }
   c.lossProbeDue = false
+  // rfc8985#7.3: the retransmission timer begins again.
+  c.timers.rexmit = now + c.rto
   host.mib.TCPLossProbes++
   recovery.tlp.onProbeSent(isNew ? sender.sndNxt : sndNxt, !isNew)
   c.timers.probe = OFF
@@ -341,32 +346,31 @@ function send(
   if (receiver.duplicate !== null) {
     if (seqLt(receiver.duplicate.start, receiver.rcvNxt)) mib.TCPDSACKOldSent++
     else mib.TCPDSACKOfoSent++
-    receiver.duplicate = null
+    receiver.duplicates.shift()
   }
   receiver.rcvWup = receiver.rcvNxt
   timestamps.lastAckSent = receiver.rcvNxt
   ackPolicy.onAckSent(host.sysctl)
+  // ours: one ACK for a whole read has no room for all that it brought; another follows at once.
+  if (c.sackOk && (receiver.duplicate !== null || receiver.reassembly.owed.length > 0)) ackPolicy.now = true
   c.handshakeAckDue = false
   c.timers.delack = OFF
   if (length > 0) c.dataSegsOut++
   return true
 }
 
-/** rfc2883#4, rfc2018#4: a duplicate first, then what arrived last, then the other ranges. */
+/** rfc2883#4, rfc2018#4: a duplicate first, then what no ACK has told of, then what arrived last, then the other ranges. */
 function fillSack(out: Segment, receiver: Receiver, most: number): void {
   const { duplicate, reassembly } = receiver
-  let count = 0
-  if (duplicate !== null) {
-    out.sack[0] = duplicate.start
-    out.sack[1] = duplicate.end
-    count = 1
+  out.sackCount = 0
+  if (duplicate === null && reassembly.blocks.length === 0) return
+  const put = ({ start, end }: Block): void => {
+    out.sack[out.sackCount * 2] = start
+    out.sack[out.sackCount * 2 + 1] = end
+    out.sackCount++
   }
-  for (let i = 0; i < reassembly.blocks.length && count < most; i++, count++) {
-    const block = reassembly.blocks[i]!
-    out.sack[count * 2] = block.start
-    out.sack[count * 2 + 1] = block.end
-  }
-  out.sackCount = count
+  if (duplicate !== null) put(duplicate)
+  reassembly.tell(most - out.sackCount, put)
 }
 
 /** Header and payload into the sink. Ports are the connection's. */

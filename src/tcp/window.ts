@@ -7,8 +7,15 @@ export const MAX_WINDOW_SHIFT = 14
 
 const unlimited = (): number => Number.POSITIVE_INFINITY
 
-/** linux: tcp_adv_win_scale = 1, half of the buffer is promised as window, half is left for overhead. */
-export const windowOfBuffer = (buffer: number): number => Math.floor(buffer / 2)
+/** linux: tcp_win_from_space; with `tcp_adv_win_scale` = 1 half of the buffer is promised as window, half is left for overhead. */
+export function windowOfBuffer(buffer: number, advWinScale = 1): number {
+  return Math.floor(advWinScale > 0 ? buffer - buffer / 2 ** advWinScale : buffer / 2 ** -advWinScale)
+}
+
+/** linux: tcp_init_buffer_space; of the window a 2^-`tcp_app_win` part is kept for the application, 0 keeps nothing. */
+export function promisedOf(window: number, appWin = 31): number {
+  return appWin === 0 ? window : window - Math.floor(window / 2 ** appWin)
+}
 
 /** The shift to offer in a SYN, so that the largest buffer can be promised (linux: tcp_select_initial_window). */
 export function windowShift(largestBuffer: number): number {
@@ -32,6 +39,9 @@ export class ReceiveWindow {
   shift = 0
   /** Buffer in the sense of SO_RCVBUF and `tcp_rmem`; the window is half of it. */
   rcvBuf: number
+  /** How much of the buffer is window (`tcp_adv_win_scale`), and how much of that is kept back (`tcp_app_win`). */
+  advWinScale = 1
+  appWin = 31
   /** What the UDP socket under the connection can hold for it (see `ReceiveBudget`): less as others come to share it. */
   pathLimit: () => number = unlimited
   /** Set by the application: no longer tuned. */
@@ -61,7 +71,7 @@ export class ReceiveWindow {
   /** The largest window that may be promised. */
   get capacity(): number {
     return Math.min(
-      windowOfBuffer(this.rcvBuf),
+      promisedOf(windowOfBuffer(this.rcvBuf, this.advWinScale), this.appWin),
       this.pathLimit(),
       this.shift === 0 ? MAX_UNSCALED_WINDOW : Number.POSITIVE_INFINITY,
     )
@@ -102,7 +112,8 @@ export class ReceiveWindow {
 
   /** The window field of a SYN or SYN-ACK, which is never scaled (rfc7323#2.2). */
   advertiseUnscaled(rcvNxt: Seq): number {
-    this.#synWindow = Math.min(windowOfBuffer(this.rcvBuf), this.pathLimit(), MAX_UNSCALED_WINDOW)
+    const own = promisedOf(windowOfBuffer(this.rcvBuf, this.advWinScale), this.appWin)
+    this.#synWindow = Math.min(own, this.pathLimit(), MAX_UNSCALED_WINDOW)
     this.rcvAcc = seqAdd(rcvNxt, this.#synWindow)
     return this.#synWindow
   }
@@ -160,7 +171,8 @@ export class ReceiveWindow {
         // linux: twice what was taken, for the sender doubles too, and room for what it adds meanwhile.
         let window = copied * 2 + 16 * mss
         window += Math.floor((window * (copied - this.#space)) / this.#space) * 2
-        this.rcvBuf = Math.max(this.rcvBuf, Math.min(window * 2, largestBuffer))
+        const buffer = Math.floor((window * 2 ** 20) / Math.max(1, windowOfBuffer(2 ** 20, this.advWinScale)))
+        this.rcvBuf = Math.max(this.rcvBuf, Math.min(buffer, largestBuffer))
       }
       this.#space = copied
     }

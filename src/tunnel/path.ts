@@ -273,7 +273,7 @@ export class UdpPath implements Path {
 
   // ---- size
 
-  /** A datagram of `size` bytes does not fit the way. */
+  /** A datagram of `size` bytes does not fit the way. What is announced follows the smallest that did not (rfc9293#3.7.3 SHLD-6). */
   tooLarge(size: number): void {
     this.#refusedSize = Math.min(this.#refusedSize, nextLowerDatagram(Math.min(size, this.#maxDatagram), this.family))
     this.mtuChanged()

@@ -1,4 +1,4 @@
-/** Control bits of the TCP header (rfc9293#3.1), AE as the ninth (rfc9768). */
+/** Control bits of the TCP header (rfc9293#3.1), AE as the ninth (rfc9768#3.1). */
 export const Flag = {
   FIN: 0x001,
   SYN: 0x002,

@@ -85,8 +85,9 @@ const isDeviation = (status: Status): boolean => status.startsWith('deviates, ')
 
 // ---- Titles --------------------------------------------------------------------------------------------------------------------------
 
-/** The string behind `it(`, `test(` or the brackets of `it.each(…)(`. */
-const TITLE = /(?:\b(?:it|test)|\))\(\s*(['"`])((?:\\.|(?!\1)[^\\\n])+)\1\s*,/g
+/** The string behind `it(`, `it.each(…)(` or the end of a table of cases, where one of these begins a line. */
+const TITLE =
+  /^[ \t]*(?:(?:it|test)|(?:it|test)\.each(?:<.*>)?\(.*\)|\](?: as \w+)*\))\(\s*(['"`])((?:\\.|(?!\1)[^\\\n])+)\1\s*,/gm
 const BRACKET = /\[([^\]]+)\]/g
 
 /** All tests whose source can be read. */

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { sep } from 'node:path'
 import { fileAndTitle } from './matrix.ts'
@@ -35,6 +36,12 @@ export function vitestArguments(files: readonly string[], titles: readonly strin
   const names = titles.map((title) => `${pattern(title)}$`).join('|')
   const options = ['--pool=threads', '--reporter=json', `--outputFile=${output}`, '--testNamePattern', names]
   return [vitest, 'run', ...files, ...options]
+}
+
+/** What vitest wrote; of nothing written, no test was run. */
+export function readOutcome(output: string): Outcome {
+  const tests: FileResult[] = existsSync(output) ? JSON.parse(readFileSync(output, 'utf8')).testResults : []
+  return { endless: false, tests }
 }
 
 /** The worst that became of the test that a row of the matrix names; of a table of cases, of all of them. */

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,14 @@ import { Emulator } from '../../bench/link/emulator.ts'
 import { Namespaces } from '../../bench/link/namespaces.ts'
 import { Command } from '../support/command.ts'
 
-const namespaces = (): string[] => readdirSync('/var/run/netns').filter((name) => name.startsWith('sluice-link-'))
+/** Of this run; others may be under way. */
+const namespaces = ({ pid }: Command): string[] =>
+  readdirSync('/var/run/netns').filter((name) => name.startsWith(`sluice-link-${pid}-`))
+
+/** Whether a process runs in it. */
+function isUsed(namespace: string): boolean {
+  return spawnSync('ip', ['netns', 'pids', namespace], { encoding: 'utf8' }).stdout !== ''
+}
 
 describe('npm run bench:link', () => {
   it('measures both over the same link, prints a table and JSON, and leaves nothing behind', async () => {
@@ -31,7 +38,7 @@ describe('npm run bench:link', () => {
     ]
     const command = new Command('bench/link/index.ts', args, { input: '' })
     expect(await command.status).toBe(0)
-    expect(namespaces()).toEqual([])
+    expect(namespaces(command)).toEqual([])
     expect(command.stdout.toString()).toMatch(
       /│ 20 Mbit\/s, 10 ms, 1 % +│ +[\d.]+ ± 0\.00 Mbit\/s │ +[\d.]+ ± 0\.00 Mbit\/s │/,
     )
@@ -55,10 +62,10 @@ describe('npm run bench:link', () => {
 
   it('cleans up when it is interrupted', async () => {
     const command = new Command('bench/link/index.ts', ['--cells', '20/10/0', '--sides', 'sluice'], { input: '' })
-    while (namespaces().length < 2) await new Promise((resolve) => setImmediate(resolve))
+    while (!namespaces(command).some(isUsed)) await new Promise((resolve) => setImmediate(resolve))
     command.kill('SIGINT')
     expect(await command.status).toBe(130)
-    expect(namespaces()).toEqual([])
+    expect(namespaces(command)).toEqual([])
   })
 
   it('says what it lacks, and what it does not know', async () => {
@@ -91,8 +98,9 @@ describe('the link emulator', () => {
 async function arrivals(emulator: Emulator, seed: number, pause: number): Promise<number[]> {
   const made = new Namespaces()
   onTestFinished(() => made.remove())
-  const link = await emulator.start(made, parseCells('100/2/20')[0], 1000, seed)
+  const link = emulator.start(made, parseCells('100/2/20')[0], 1000, seed)
   onTestFinished(() => link.kill())
+  await link.ready
   const receiver = script(
     made.receiver,
     `const got = []

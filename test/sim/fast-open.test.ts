@@ -3,8 +3,18 @@ import { Rng } from '../../src/impair/index.ts'
 import { FastOpenCache, FastOpenKeys } from '../../src/stack/fast-open.ts'
 import type { Endpoint } from '../../src/stack/index.ts'
 import { SeededRandom } from '../../src/stack/random.ts'
-import { seqAdd } from '../../src/wire/index.ts'
-import { Flag, ListenRig, type ListenRigOptions, type RawPeer, SECOND } from '../support/listen-rig.ts'
+import {
+  encodeHeader,
+  FrameKind,
+  optionsLength,
+  ParseResult,
+  parseSegment,
+  Segment,
+  seqAdd,
+  writeChecksum,
+  writeShim,
+} from '../../src/wire/index.ts'
+import { Flag, ListenRig, type ListenRigOptions, PORT, type RawPeer, SECOND } from '../support/listen-rig.ts'
 
 const server = { sysctl: { tcp_fastopen: 2 } }
 const SYN_ACK = Flag.SYN | Flag.ACK
@@ -256,6 +266,47 @@ describe('a client', () => {
     // It remembers so many, and forgets who was not heard of longest.
     for (let i = 0; i < 1024; i++) cache.learn(`b${i}`, Buffer.alloc(8), 1)
     expect(cache.forSyn('a', 1)?.cookie.length).toBe(0)
+  })
+
+  it('takes the data that a SYN-ACK brings, and sends again what of its own was not taken', () => {
+    for (const taken of [0, 3, 8]) {
+      const rig = new ListenRig({ server: { sysctl: { tcp_fastopen: 3 } } })
+      const stack = rig.client()
+      ask(rig, stack)
+      // A peer that is no stack of ours sits down at the port.
+      rig.listener.close()
+      rig.stack.close({ abort: true })
+      rig.pass(1)
+      const socket = rig.host.dgram.createSocket('udp4')
+      socket.bind(PORT, rig.host.addresses[0])
+      const seg = new Segment()
+      let got = ''
+      socket.on('message', (message: Buffer, from: { address: string; port: number }) => {
+        if (parseSegment(message, 4, message.length, seg) !== ParseResult.Ok) return
+        got += message.toString('latin1', seg.payloadStart, seg.payloadEnd)
+        if ((seg.flags & Flag.SYN) === 0) return
+        const { srcPort, dstPort, seq } = seg
+        seg.reset()
+        seg.srcPort = dstPort
+        seg.dstPort = srcPort
+        seg.flags = SYN_ACK
+        seg.ack = seqAdd(seq, 1 + taken)
+        seg.wnd = 1000
+        seg.mss = 1448
+        const header = 20 + optionsLength(seg)
+        const out = Buffer.alloc(4 + header + 5)
+        writeShim(out, 0, FrameKind.Segment, header + 5)
+        encodeHeader(seg, out, 4)
+        out.write('early', 4 + header)
+        writeChecksum(out, 4, out.length)
+        socket.send(out, from.port, from.address)
+      })
+      const ear = rig.connect(stack, { fastOpen: true })
+      ear.endpoint.write(Buffer.from('question'))
+      rig.pass(0.02)
+      expect(ear.received).toBe(5)
+      expect(got).toBe(`question${'question'.slice(taken)}`)
+    }
   })
 
   it('delivers the data of its SYN exactly once, whatever the network does to the handshake: 1,000 seeds', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Flag, ListenRig } from '../support/listen-rig.ts'
-import { type Ear, SimPair } from '../support/sim-pair.ts'
+import { Ear, PORT, SimPair } from '../support/sim-pair.ts'
 
 /** Writes ever on. */
 function pour(ear: Ear): () => number {
@@ -45,6 +45,55 @@ describe('tcp_wmem and tcp_rmem', () => {
     expect(rcvBuf).toBe(most)
     const [, fixed] = size({ tcp_rmem: [4096, 50_000, most], tcp_moderate_rcvbuf: 0 })
     expect(fixed).toBe(50_000)
+  })
+})
+
+describe('what of a buffer is window', () => {
+  const window = (sysctl: Record<string, unknown>): number => {
+    const rig = new ListenRig({ server: { sysctl: { tcp_rmem: [4096, 40_000, 6_291_456], ...sysctl } } })
+    const peer = rig.peer().syn()
+    rig.pass(0.1)
+    peer.ack()
+    rig.pass(0.1)
+    expect(rig.accepted[0].endpoint.connection.receiver.window.capacity).toBe(peer.synAck.wnd)
+    return peer.synAck.wnd
+  }
+
+  it('tcp_adv_win_scale=n: all but the 2^-n part; −n: the 2^-n part', () => {
+    expect([1, 2, 3, 0, -1, -2].map((tcp_adv_win_scale) => window({ tcp_adv_win_scale }))).toEqual([
+      20_000, 30_000, 35_000, 40_000, 20_000, 10_000,
+    ])
+  })
+
+  it('tcp_app_win=n keeps the 2^-n part of that', () => {
+    expect([31, 0, 1, 2].map((tcp_app_win) => window({ tcp_app_win }))).toEqual([20_000, 20_000, 10_000, 15_000])
+  })
+})
+
+describe('tcp_notsent_lowat', () => {
+  it.each([
+    ['of the stack', { tcp_notsent_lowat: 5000 }, {}],
+    ['of the connection', {}, { notsentLowat: 5000 }],
+  ])('what is written and not sent stays below it, and what is sent does not count, %s', (_, sysctl, request) => {
+    const pair = new SimPair({ link: { delay: 50 }, client: { sysctl } })
+    const [address] = pair.serverHost.addresses
+    const ear = new Ear()
+    const endpoint = pair.client.connect({ address, port: PORT, ...request }, ear)
+    if (typeof endpoint === 'string') throw new Error(endpoint)
+    ear.endpoint = endpoint
+    expect(endpoint.write(Buffer.alloc(100_000))).toBe(5000)
+    pair.until(() => pair.accepted.length === 1)
+    const written = pour(ear)
+    let [most, flight] = [0, 0]
+    pair.world.afterEvent(() => {
+      const { notsent_bytes, unacked } = endpoint.info()
+      most = Math.max(most, notsent_bytes)
+      flight = Math.max(flight, unacked)
+    })
+    pair.pass(5)
+    expect(most).toBeLessThanOrEqual(5000)
+    expect(written()).toBeGreaterThan(200_000)
+    expect(flight).toBeGreaterThan(10)
   })
 })
 

@@ -29,7 +29,14 @@ describe('errors of the network', () => {
     const servers = ['left', 'right'].map((name) => {
       const server = net.host(name)
       const stack = new Stack(server.seams())
-      const listening = { address: undefined, port: PORT, backlog: 9, ipv6Only: false, reusePort: false, exclusive: false }
+      const listening = {
+        address: undefined,
+        port: PORT,
+        backlog: 9,
+        ipv6Only: false,
+        reusePort: false,
+        exclusive: false,
+      }
       stack.listen(listening, { accepted: (endpoint) => Object.assign(new Ear(), { endpoint }) })
       return server
     })
@@ -161,16 +168,16 @@ describe('the checksum', () => {
   it('[rfc9293#3.1 MUST-3] is looked at in every segment: what lacks it or has a wrong one is dropped and counted', () => {
     const rig = new ListenRig()
     const peer = rig.peer()
-    const before = (): number[] => [rig.mib.InCsumErrors, peer.answers.length]
+    const seen = (): number[] => [rig.mib.InCsumErrors, peer.answers.length]
     peer.syn({ unsummed: true })
     rig.pass(0.1)
-    expect(before()).toEqual([1, 0])
+    expect(seen()).toEqual([1, 0])
     peer.syn({ checksumOffload: false })
     rig.pass(0.1)
-    expect(before()).toEqual([1, 1])
+    expect(seen()).toEqual([1, 1])
     peer.ack({ unsummed: true, data: 'lost' })
     rig.pass(0.1)
-    expect([rig.accepted.length, ...before()]).toEqual([0, 2, 1])
+    expect([rig.accepted.length, ...seen()]).toEqual([0, 2, 1])
     peer.ack()
     rig.pass(0.1)
     peer.ack({ data: 'lost', unsummed: true })

@@ -55,6 +55,10 @@ export class Command {
     })
   }
 
+  get pid(): number {
+    return this.#child.pid ?? -1
+  }
+
   get stdout(): Buffer {
     return Buffer.concat(this.#out)
   }

@@ -127,6 +127,9 @@ export const sysctlDraws: Readonly<Record<SysctlName, Draw>> = {
     return [pages, pages + 1, pages + 2]
   },
   tcp_moderate_rcvbuf: flag,
+  tcp_adv_win_scale: range(-2, 3),
+  tcp_app_win: range(0, 31),
+  tcp_notsent_lowat: orders(1, 2 ** 32 - 1),
   tcp_delack_min_ms: range(0, 200),
   tcp_delack_max_ms: range(0, 499),
   tcp_pingpong_thresh: range(1, 4),
@@ -249,8 +252,7 @@ function weather(dice: Dice, most: number, blackHole: number): WeatherPlan | und
   }
   if (dice.chance(0.06))
     plan.outages = Array.from({ length: dice.between(1, 3) }, () => span(dice, most < 0.1 ? 2000 : 20_000))
-  if (dice.chance(0.06))
-    plan.holes = [{ ...span(dice, 20_000), size: dice.between(LEAST_BASE_MSS + OVERHEAD, 1400) }]
+  if (dice.chance(0.06)) plan.holes = [{ ...span(dice, 20_000), size: dice.between(LEAST_BASE_MSS + OVERHEAD, 1400) }]
   if (blackHole > 0) plan.holes = [{ from: dice.chance(0.5) ? 0 : dice.around(1, 3000), to: 1e9, size: blackHole }]
   if (dice.chance(0.1))
     plan.spikes = Array.from({ length: dice.between(1, 3) }, () => ({ ...span(dice, 3000), by: dice.around(10, 3000) }))
@@ -301,7 +303,7 @@ export function drawPlan(seed: number): TransferPlan {
   const damages = dice.one(['in', 'out'] as const)
   plan.clientStack = stack(dice, rough, damages)
   plan.serverStack = stack(dice, rough, damages)
-  if (hole > 0) for (const { sysctl } of [plan.clientStack, plan.serverStack]) fit(sysctl as Settings, hole)
+  if (hole > 0) for (const { sysctl } of [plan.clientStack, plan.serverStack]) fitHole(sysctl as Settings, hole)
   if (dice.chance(0.15)) {
     plan.clientStack.tunnel = { port: 9898 }
     plan.serverStack.tunnel = { port: 9898 }
@@ -323,7 +325,7 @@ export function drawPlan(seed: number): TransferPlan {
 type Settings = Record<string, unknown>
 
 /** The segments that a stack falls back to must fit the hole. */
-function fit(sysctl: Settings, hole: number): void {
+function fitHole(sysctl: Settings, hole: number): void {
   const most = hole - OVERHEAD
   if (((sysctl.tcp_base_mss as number | undefined) ?? 1024) > most) sysctl.tcp_base_mss = most
 }

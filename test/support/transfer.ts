@@ -1,9 +1,10 @@
 import { type DirectionFields, Rng } from '../../src/impair/index.ts'
 import type { Tracer } from '../../src/observe/tracer.ts'
 import { CloseReason, type Endpoint, type EndpointOwner, Stack, type StackOptions } from '../../src/stack/index.ts'
+import type { Connection } from '../../src/tcp/index.ts'
 import { toSeq } from '../../src/wire/index.ts'
 import { fillPattern, patternMismatch } from './pattern.ts'
-import type { SimHost } from './sim-host.ts'
+import type { SimHost, SimHostOptions } from './sim-host.ts'
 import { SimNet, type SimNetOptions } from './simnet.ts'
 import { Watch } from './watch.ts'
 import { makeWeather, type WeatherPlan } from './weather.ts'
@@ -43,6 +44,8 @@ export interface TransferPlan {
   /** What changes on either way. */
   weather?: { there?: WeatherPlan; back?: WeatherPlan }
   family?: 'IPv4' | 'IPv6'
+  /** Both machines. */
+  hosts?: SimHostOptions
   client: EndPlan
   server: EndPlan
   clientStack: StackOptions
@@ -63,7 +66,17 @@ export interface TransferHooks {
   clientTracer?: Tracer
   serverTracer?: Tracer
   /** Before anything moves: to look at the world or to change it. */
-  begin?: (scene: { world: World; net: SimNet; hosts: [SimHost, SimHost]; stacks: [Stack, Stack] }) => void
+  begin?: (scene: TransferScene) => void
+}
+
+/** What a transfer is made of; the client's part first. */
+export interface TransferScene {
+  readonly world: World
+  readonly net: SimNet
+  readonly hosts: readonly [SimHost, SimHost]
+  readonly stacks: readonly [Stack, Stack]
+  /** Of each side, once it has one. */
+  connections(): [Connection | null, Connection | null]
 }
 
 /** Draws a plan from a seed: loss to 30 %, reordering, duplication, delay, buffers, half-closes in either direction. */
@@ -259,7 +272,7 @@ export function runTransfer(plan: TransferPlan, hooks: TransferHooks = {}): Tran
   const { link, back = link, weather, family = 'IPv4' } = plan
   const world = new World({ seed: plan.seed })
   const net = new SimNet(world, { link })
-  const [hostA, hostB] = [net.host('client'), net.host('server')]
+  const [hostA, hostB] = [net.host('client', undefined, plan.hosts), net.host('server', undefined, plan.hosts)]
   if (plan.back !== undefined) net.connect(hostA, hostB, link, back)
   const storms = world.rng.fork('weather')
   if (weather?.there !== undefined)
@@ -285,7 +298,13 @@ export function runTransfer(plan: TransferPlan, hooks: TransferHooks = {}): Tran
   server.tracer = watchB
   const clientEnd = new End(world, watchA, plan.client, CLIENT_KEY, SERVER_KEY)
   const serverEnd = new End(world, watchB, plan.server, SERVER_KEY, CLIENT_KEY)
-  hooks.begin?.({ world, net, hosts: [hostA, hostB], stacks: [client, server] })
+  hooks.begin?.({
+    world,
+    net,
+    hosts: [hostA, hostB],
+    stacks: [client, server],
+    connections: () => [watchA.connection, watchB.connection],
+  })
 
   const address = hostB.addresses[family === 'IPv4' ? 0 : 1] as string
   const listener = server.listen(

@@ -80,11 +80,13 @@ export class Watch implements Tracer {
   /** The turn is over: whatever is undone has a time at which it will be looked at. */
   #waits(c: Connection): string | null {
     const { timers, sender } = c
-    if (c.deadline < this.#clock.nextWakeUs - TICK_US) return `a deadline at ${c.deadline}, a wake-up at ${this.#clock.nextWakeUs}`
+    if (c.deadline < this.#clock.nextWakeUs - TICK_US)
+      return `a deadline at ${c.deadline}, a wake-up at ${this.#clock.nextWakeUs}`
     if (c.isDone || c.state === State.TIME_WAIT || c.blocked) return null
     if (sender.hasUnsent && timers.rexmit === Infinity && timers.persist === Infinity)
       return 'something waits to be sent, and nothing will wake it'
-    if (c.ackPolicy.scheduled && !c.ackPolicy.now && timers.delack === Infinity) return 'an ACK is owed and no timer runs'
+    if (c.ackPolicy.scheduled && !c.ackPolicy.now && timers.delack === Infinity)
+      return 'an ACK is owed and no timer runs'
     return null
   }
 
@@ -123,7 +125,8 @@ export class Watch implements Tracer {
     // rfc5681#3.1: never more in flight than the window; a tail loss probe (rfc8985#7.3) and the first retransmission of an episode
     // (rfc5681#3.2 step 3) are exempt, and so is a single segment, and a FIN alone.
     const { inFlight } = board
-    if (inFlight === 0 || seg.payloadLength === 0 || inFlight + seg.payloadLength <= cc.cwnd || c.lossProbeDue) return null
+    if (inFlight === 0 || seg.payloadLength === 0 || inFlight + seg.payloadLength <= cc.cwnd || c.lossProbeDue)
+      return null
     const excess = inFlight + seg.payloadLength - cc.cwnd
     if (retransmission && this.#exempt > 0) {
       this.#exempt--

@@ -60,6 +60,9 @@ export class AckResult {
   rackXmitTs = -1
   rackEnd: Seq = 0 as Seq
   rackRtt = 0
+  /** The same among those that were sent once. */
+  onceXmitTs = -1
+  onceEnd: Seq = 0 as Seq
   /** C.delivered when that segment was sent. */
   priorDelivered = 0
   priorDeliveredTs = -1
@@ -92,6 +95,7 @@ export class AckResult {
     this.newestRtt = -1
     this.sackRtt = -1
     this.rackXmitTs = -1
+    this.onceXmitTs = -1
     this.priorDeliveredTs = -1
   }
 
@@ -113,6 +117,10 @@ export class AckResult {
         this.reorderedSeq = segment.seq
       }
       if (!seqGt(end, recoveryPoint)) this.origAcked = true
+      if (xmitTs > this.onceXmitTs || (xmitTs === this.onceXmitTs && seqGt(end, this.onceEnd))) {
+        this.onceXmitTs = xmitTs
+        this.onceEnd = end
+      }
     } else {
       // rfc8985#6.2 step 2: too soon to be the answer to the retransmission.
       if (rtt < this.minRtt) return

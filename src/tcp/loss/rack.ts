@@ -32,15 +32,36 @@ export class Rack implements LossDetector {
   #lastDelivered = 0
   /** Something was delivered since the last look. */
   #advanced = false
+  /** What the last ACK found. */
+  #priorXmitTs = -1
+  #priorEndSeq: Seq = 0 as Seq
+  #priorRtt = 0
   lookAt = Number.POSITIVE_INFINITY
 
   onAck(ack: AckResult): void {
-    if (ack.rackXmitTs < 0) return
+    this.#priorXmitTs = this.xmitTs
+    this.#priorEndSeq = this.endSeq
+    this.#priorRtt = this.rtt
+    if (ack.rackXmitTs >= 0) this.#advance(ack.rackXmitTs, ack.rackEnd, ack.rackRtt)
+  }
+
+  /**
+   * ours: the ACK has shown that a timeout was needless, so what was delivered were the originals. Taken for answers to the retransmissions they
+   * would make everything sent before these look lost, and end in the recovery that the undo has just averted.
+   */
+  onNeedless(ack: AckResult): void {
+    this.xmitTs = this.#priorXmitTs
+    this.endSeq = this.#priorEndSeq
+    this.rtt = this.#priorRtt
+    if (ack.onceXmitTs >= 0) this.#advance(ack.onceXmitTs, ack.onceEnd, Math.max(1, ack.now - ack.onceXmitTs))
+  }
+
+  #advance(xmitTs: number, endSeq: Seq, rtt: number): void {
     this.#advanced = true
-    this.rtt = ack.rackRtt
-    if (sentAfter(ack.rackXmitTs, ack.rackEnd, this.xmitTs, this.endSeq)) {
-      this.xmitTs = ack.rackXmitTs
-      this.endSeq = ack.rackEnd
+    this.rtt = rtt
+    if (sentAfter(xmitTs, endSeq, this.xmitTs, this.endSeq)) {
+      this.xmitTs = xmitTs
+      this.endSeq = endSeq
     }
   }
 

@@ -409,6 +409,7 @@ export class Recovery {
     if (!byFrto && !this.#mayUndo(ack)) return false
     board.clearLost()
     this.#detector.reset()
+    this.#rack?.onNeedless(ack)
     this.undo.restore(controller)
     controller.onUndo?.(byFrto ? UndoKind.FRto : ack.echoOfOriginal ? UndoKind.Eifel : UndoKind.DSack)
     this.#mib.TCPLossUndo++

@@ -80,20 +80,26 @@ export class Prr implements Reduction {
 export class RateHalving implements Reduction {
   readonly name: string = 'rate_halving'
   #halves = 0
+  /** Half of what was delivered since the episode began, less what was sent: ACKs may come many at a time. */
+  #allowance = 0
 
   begin(): void {
     this.#halves = 0
+    this.#allowance = 0
   }
 
   onAck(controller: CongestionController, board: Scoreboard, { delivered, mss }: ReductionInput): void {
     this.#halves += delivered
     const segments = Math.floor(this.#halves / (2 * mss))
     this.#halves -= segments * 2 * mss
+    this.#allowance += delivered / 2
     const down = Math.max(controller.cwnd - segments * mss, controller.ssthresh)
-    controller.cwnd = Math.max(Math.min(down, board.inFlight + mss), mss)
+    controller.cwnd = Math.max(Math.min(down, board.inFlight + Math.max(mss, Math.ceil(this.#allowance))), mss)
   }
 
-  onSent(): void {}
+  onSent(bytes: number): void {
+    this.#allowance = Math.max(0, this.#allowance - bytes)
+  }
 
   end(controller: CongestionController): void {
     settle(controller)

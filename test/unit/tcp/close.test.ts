@@ -16,7 +16,7 @@ import {
 // The arcs of rfc9293#3.3.2, figure 5, that begin in a connection; those of LISTEN belong to the stack.
 
 describe('the application ends first', () => {
-  it('[rfc9293#3.6 case 1] ESTABLISHED, FIN_WAIT1, FIN_WAIT2, TIME_WAIT', () => {
+  it('[rfc9293#3.3.2] [rfc9293#3.6 case 1] ESTABLISHED, FIN_WAIT1, FIN_WAIT2, TIME_WAIT', () => {
     const s = established().end().expectSent({ flags: 'F.', seq: 1, ack: 1, len: 0 }).expectState(State.FIN_WAIT1)
     s.at(50).inject({ ack: 2 }).expectSent().expectState(State.FIN_WAIT2)
     s.at(80)

@@ -221,7 +221,7 @@ describe('passive open', () => {
   })
 
   it.each([0, 2])(
-    '[rfc9293#3.10.7.4] an ACK of %d draws a RST with that number, and the connection stays half-open',
+    '[rfc9293#3.5.2] [rfc9293#3.10.7.4] an ACK of %d draws a RST with that number, and the connection stays half-open',
     (number) => {
       const s = synReceived().inject({ ack: number }).expectSent({ flags: 'R', seq: number })
       s.expectState(State.SYN_RECV).inject({ ack: 1 }).expectState(State.ESTABLISHED)

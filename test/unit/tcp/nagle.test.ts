@@ -90,7 +90,9 @@ describe('Nagle', () => {
   })
 
   it('[rfc9293#3.9.1.2 SHLD-27] so that several writes make one push, where they leave in one segment', () => {
-    const s = established({ sysctl: { tcp_init_cwnd: 1 } }).write(1000).expectSent(data(1, 1001, { flags: 'P.' }))
+    const s = established({ sysctl: { tcp_init_cwnd: 1 } })
+      .write(1000)
+      .expectSent(data(1, 1001, { flags: 'P.' }))
     for (let i = 0; i < 5; i++) s.write(300)
     s.expectSent().inject({ ack: 1001 })
     s.expectSent(data(1001, 2001, { flags: '.' }), data(2001, 2501, { flags: 'P.' }))
@@ -112,14 +114,22 @@ describe('TCP_CORK', () => {
     })
 
   it('[rfc9293#3.9.1.2 MAY-16] gathers what is written, and sends full segments only', () => {
-    const s = corked().write(300).write(300).expectSent().write(500).expectSent(data(1, 1001, { flags: '.' }))
+    const s = corked()
+      .write(300)
+      .write(300)
+      .expectSent()
+      .write(500)
+      .expectSent(data(1, 1001, { flags: '.' }))
     s.do((c) => {
       c.sender.cork = false
     }).expectSent(data(1001, 1101, { flags: 'P.' }))
   })
 
   it('linux: for 200 ms at most', () => {
-    corked().write(300).expectSent().expectAt(200, data(1, 301, { flags: 'P.' }))
+    corked()
+      .write(300)
+      .expectSent()
+      .expectAt(200, data(1, 301, { flags: 'P.' }))
   })
 })
 

@@ -141,11 +141,15 @@ describe('a window too small to be worth it', () => {
   })
 
   it('[rfc9293#3.8.6 SHLD-15] nothing new is sent before the window lies beyond what was sent', () => {
-    const s = established({ sysctl: { ...CLASSIC, tcp_init_cwnd: 3 } }).write(6000).expectSent(...segments(3, 1))
+    const s = established({ sysctl: { ...CLASSIC, tcp_init_cwnd: 3 } })
+      .write(6000)
+      .expectSent(...segments(3, 1))
     // Acknowledged in part, and the right edge taken back: from 65,535 to 2501, then to where it is of no more use.
     s.at(10).inject({ ack: 1001, wnd: 1500 }).expectSent()
     s.at(20).inject({ ack: 2001, wnd: 1000 }).expectSent()
-    s.at(30).inject({ ack: 3001, wnd: 5000 }).expectSent(...segments(3, 3001))
+    s.at(30)
+      .inject({ ack: 3001, wnd: 5000 })
+      .expectSent(...segments(3, 3001))
   })
 
   it('[rfc9293#3.8.6 SHLD-16] what lies inside the shrunken window is sent again, the rest waits', () => {

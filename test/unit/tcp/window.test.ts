@@ -52,11 +52,17 @@ describe('the window that is offered', () => {
   })
 
   it('[rfc9293#3.8.6.1 MAY-8] may stay closed for ever: probes are answered, and nothing else happens', () => {
-    const s = established({ connection: { rcvbuf: 1000 } }).inject({ len: 1000 }).expectSent(ack(1001, { wnd: 0 }))
+    const s = established({ connection: { rcvbuf: 1000 } })
+      .inject({ len: 1000 })
+      .expectSent(ack(1001, { wnd: 0 }))
     for (let hours = 1; hours <= 100; hours++) {
       // A byte of data as older systems probe, and a segment before the window as Linux does.
-      s.at(hours * 3_600_000).inject({ len: 1 }).expectSent(ack(1001, { wnd: 0 }))
-      s.after(60_000).inject({ seq: 1000 }).expectSent(ack(1001, { wnd: 0 }))
+      s.at(hours * 3_600_000)
+        .inject({ len: 1 })
+        .expectSent(ack(1001, { wnd: 0 }))
+      s.after(60_000)
+        .inject({ seq: 1000 })
+        .expectSent(ack(1001, { wnd: 0 }))
     }
     s.expectState(State.ESTABLISHED).expectQuiet()
     expect(s.readAll()).toBe(1000)

@@ -19,7 +19,12 @@ export interface Heard {
 /** A minimal owner of a tunnel: keeps what arrives, and leaves every decision to the test. */
 export class TestHost implements TunnelOwner {
   readonly tunnel: UdpTunnel
-  readonly settings = { path_keepalive: 20, max_paths: 1000, tcp_limit_output_bytes: 4 << 20, ip_default_ttl: 64 } satisfies TunnelSettings
+  readonly settings = {
+    path_keepalive: 20,
+    max_paths: 1000,
+    tcp_limit_output_bytes: 4 << 20,
+    ip_default_ttl: 64,
+  } satisfies TunnelSettings
   readonly counters = {
     UdpInDatagrams: 0,
     UdpOutDatagrams: 0,
