@@ -47,8 +47,9 @@ export type OriginMessage =
   | { kind: 'counts'; counts: SegmentCounts; state: SenderState | null }
 
 export function segmentCounts(stack: Stack): SegmentCounts {
-  const { OutSegs, InSegs } = stack.counters()
-  return { sent: OutSegs, arrived: InSegs }
+  const { OutSegs, RetransSegs, InSegs } = stack.counters()
+  // As the kernel counts, OutSegs leaves out what was sent again.
+  return { sent: OutSegs + RetransSegs, arrived: InSegs }
 }
 
 /** The serving process: an HTTP server with two doors, one for sluice and one for the kernel's TCP. */
