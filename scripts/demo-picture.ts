@@ -33,15 +33,16 @@ function picture(lines: string[]): string {
   const height = lines.length * LINE + 2 * MARGIN
   const text = lines.map((line, i) => {
     const fill = i === 0 ? '#7ee787' : '#e6edf3'
-    return `<text x="${MARGIN}" y="${MARGIN + (i + 0.75) * LINE}" fill="${fill}" xml:space="preserve">${escape(line)}</text>`
+    return `<text x="${MARGIN}" y="${MARGIN + (i + 0.75) * LINE}" fill="${fill}" xml:space="preserve">${escapeXml(line)}</text>`
   })
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`,
     ` font-family="ui-monospace, SFMono-Regular, Menlo, DejaVu Sans Mono, monospace" font-size="13">`,
+    '<title>A run of npm run demo</title>',
     `<rect width="100%" height="100%" rx="8" fill="#0d1117"/>`,
     ...text,
     '</svg>\n',
   ].join('\n')
 }
 
-const escape = (line: string): string => line.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+const escapeXml = (line: string): string => line.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
