@@ -158,6 +158,9 @@ function retransmit(c: Connection, sink: SegmentSink, now: number): boolean {
   const length = segment.length - (fin ? 1 : 0)
   if (length > limit) board.split(position, limit)
   if (!transmitAgain(c, sink, position, now)) return false
+  // linux: tcp_retransmit_skb; a loss probe counts as neither, for it is no answer to a loss yet.
+  c.recovery.undo.onRetransmit(now)
+  if (c.retransStamp < 0) c.retransStamp = now
   c.forceRetransmit = false
   // linux: a retransmission of the oldest segment restarts the timer.
   if (position === board.head || c.timers.rexmit === OFF) c.timers.rexmit = now + c.rto
@@ -176,8 +179,6 @@ function transmitAgain(c: Connection, sink: SegmentSink, position: number, now: 
   board.markRetransmitted(position, now)
   sent.delivered = sender.delivered
   sent.deliveredTs = sender.deliveredTs
-  recovery.undo.onRetransmit(now)
-  if (c.retransStamp < 0) c.retransStamp = now
   sender.totalRetrans++
   sender.bytesRetrans += payload
   if (payload > 0) sender.lastSentTs = now
