@@ -41,9 +41,8 @@ for (const { test } of rules) {
   files.add(file)
   titles.add(title)
 }
-console.log(
-  `${drawable.length} of ${tested.length} tested rules can be drawn; ${rules.length} are, by seed ${values.seed}.`,
-)
+const how = values.all || values.rules !== undefined ? 'were asked for' : `are, by seed ${values.seed}`
+console.log(`${drawable.length} of ${tested.length} tested rules can be drawn; ${rules.length} ${how}.`)
 
 const copy = mkdtempSync(join(tmpdir(), 'sluice-break-'))
 // What is made here goes, however the process ends.
@@ -68,7 +67,7 @@ function choose(): Requirement[] {
   if (values.rules !== undefined) {
     const wanted = values.rules.split(',')
     const found = drawable.filter(({ id }) => wanted.includes(id))
-    if (found.length !== wanted.length) throw new Error(`Not all of ${values.rules} can be broken`)
+    if (found.length !== wanted.length) giveUp(`--rules ${values.rules}: not all of them are tested and can be broken`)
     return found
   }
   if (values.all) return drawable
@@ -82,8 +81,13 @@ function choose(): Requirement[] {
 }
 
 function wholeNumber(text: string, name: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new Error(`--${name} ${text}: a whole number is needed`)
+  if (!/^\d{1,15}$/.test(text)) giveUp(`--${name} ${text}: a whole number is needed`)
   return Number(text)
+}
+
+function giveUp(message: string): never {
+  console.error(message)
+  process.exit(2)
 }
 
 /** The installed packages are linked, not copied; what a test runner keeps beside them stays in the copy. */

@@ -97,10 +97,24 @@ export function table(results: readonly CellResult[], algorithm: string): string
       kilobytes(retransmitted.kernel) ?? '—',
     ])
   }
+  const lines = [table.toString(), ...bufferText(results)]
   const mean = geometricMean(results)
-  if (mean === null) return table.toString()
+  if (mean === null) return lines.join('\n')
   const goal = `asked for: ${GOAL.geometricMean}, no cell below ${GOAL.worstCell}, sent again at most ${GOAL.retransmittedFactor} × the kernel's + 64 KB`
-  return `${table}\ngeometric mean of the ratios: ${judged(mean.toFixed(3), mean >= GOAL.geometricMean)} (${goal})`
+  lines.push(`geometric mean of the ratios: ${judged(mean.toFixed(3), mean >= GOAL.geometricMean)} (${goal})`)
+  return lines.join('\n')
+}
+
+/** What no kernel TCP needs: sluice promises no more than its UDP socket can hold. */
+function bufferText(results: readonly CellResult[]): string[] {
+  const received = results.flatMap(({ pairs }) => pairs.map(({ sluice }) => sluice?.received ?? null))
+  const known = received.filter((one) => one !== null)
+  if (known.length === 0) return []
+  const granted = Math.min(...known.map(({ udpBuffer }) => udpBuffer))
+  const drops = known.reduce((sum, { udpDrops }) => sum + udpDrops, 0)
+  return [
+    `sluice's UDP receive buffer: ${kilobytes(granted)} granted, as net.core.rmem_max allows; it was full ${drops} times`,
+  ]
 }
 
 function isFrugal({ kernel, sluice }: Record<Side, number | null>): boolean {
