@@ -2,12 +2,10 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    globalSetup: ['test/support/counters-teardown.ts'],
     projects: [
       {
         test: {
           name: 'unit',
-          setupFiles: ['test/support/seen-counters.ts'],
           include: [
             'test/unit/**/*.test.ts',
             'test/property/**/*.test.ts',
@@ -20,7 +18,6 @@ export default defineConfig({
       {
         test: {
           name: 'sim',
-          setupFiles: ['test/support/seen-counters.ts'],
           include: ['test/sim/**/*.test.ts'],
           testTimeout: 120_000,
         },
@@ -29,7 +26,6 @@ export default defineConfig({
         // Real sockets and child processes: after the others and one file at a time, so that nothing takes their time or ports.
         test: {
           name: 'udp',
-          setupFiles: ['test/support/seen-counters.ts'],
           include: ['test/udp/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 30_000,

@@ -34,6 +34,8 @@ const program = new Command('npm run soak --')
   .parse()
 
 const PROGRESS_MS = 10_000
+/** A transfer that takes so long is worth a look. */
+const SLOW_MS = 5000
 
 function soak({ minutes, count = Infinity, seed, trace }: Options): boolean {
   const first = seed ?? Math.floor(Math.random() * 1e9) * 1000
@@ -54,6 +56,7 @@ function soak({ minutes, count = Infinity, seed, trace }: Options): boolean {
   console.log(`First seed: ${first}`)
   while (done < count && Date.now() < endMs) {
     const plan = drawPlan(first + done)
+    const startedMs = Date.now()
     try {
       const tracers = trace ? { clientTracer: new LineTracer('client'), serverTracer: new LineTracer('server') } : {}
       const { client, server, durationUs } = runTransfer(plan, tracers)
@@ -66,6 +69,8 @@ function soak({ minutes, count = Infinity, seed, trace }: Options): boolean {
       console.error(`${(error as Error).stack}\nAgain: npm run soak -- --seed ${plan.seed} --count 1 --trace`)
     }
     done++
+    const tookMs = Date.now() - startedMs
+    if (tookMs > SLOW_MS) console.log(`Seed ${plan.seed} took ${(tookMs / 1000).toFixed(0)} s`)
     if (Date.now() - shownMs > PROGRESS_MS) {
       shownMs = Date.now()
       progress()

@@ -1,9 +1,6 @@
 import type { TcpMib } from '../tcp/index.ts'
 import type { TunnelCounters } from '../tunnel/index.ts'
 
-/** Hears of every set of counters that is made; for tests, which look for counters that nothing moves. */
-export const mibObserver: { made: ((mib: Mib) => void) | null } = { made: null }
-
 /**
  * The counters of a host, by the kernel's names (`/proc/net/snmp`, `/proc/net/netstat`) and in the kernel's order, then our own.
  * They are bumped where things happen, as plain fields. What the kernel prints in the same place but never counts
@@ -118,10 +115,6 @@ export class Mib implements TcpMib, TunnelCounters {
   PathProbesSent = 0
   PathProbesAnswered = 0
   PathProbesIgnored = 0
-
-  constructor() {
-    mibObserver.made?.(this)
-  }
 
   /** All counters in one plain object, `{ TCPTimeouts: 3, … }`, in the order above. */
   toObject(): Record<CounterName, number> {

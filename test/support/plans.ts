@@ -129,7 +129,7 @@ export const sysctlDraws: Readonly<Record<SysctlName, Draw>> = {
   tcp_moderate_rcvbuf: flag,
   tcp_adv_win_scale: range(-2, 3),
   tcp_app_win: range(0, 31),
-  tcp_notsent_lowat: orders(1, 2 ** 32 - 1),
+  tcp_notsent_lowat: orders(1000, 2 ** 32 - 1),
   tcp_delack_min_ms: range(0, 200),
   tcp_delack_max_ms: range(0, 499),
   tcp_pingpong_thresh: range(1, 4),
@@ -169,6 +169,7 @@ const OFTEN: readonly SysctlName[] = [
   'cwnd_reduction',
   'tcp_dsack',
   'tcp_fack',
+  'tcp_congestion_control',
 ]
 
 function sysctls(dice: Dice, rough: Roughness): Record<string, unknown> {
@@ -320,6 +321,25 @@ export function drawPlan(seed: number): TransferPlan {
     }
   }
   return plan
+}
+
+/** The same life on a network that does nothing, and read and written without delay. */
+export function calmPlan(seed: number): TransferPlan {
+  const { link, back = link, clientStack, serverStack, ...plan } = drawPlan(seed)
+  delete plan.weather
+  for (const side of [plan.client, plan.server]) {
+    side.readEveryUs = 0
+    delete side.writeEveryUs
+    delete side.pauses
+    delete side.stalls
+    delete side.corkMs
+  }
+  for (const stack of [clientStack, serverStack]) {
+    delete stack.impair
+    // Room for a window of small datagrams, which take as much of it as large ones.
+    delete stack.recvBufferSize
+  }
+  return { ...plan, link: { delay: link.delay }, back: { delay: back.delay }, clientStack, serverStack }
 }
 
 type Settings = Record<string, unknown>

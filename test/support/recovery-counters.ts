@@ -23,6 +23,8 @@ export const recoveryCounters: readonly CounterName[] = [
   'TCPTimeouts',
   'TCPLossProbes',
   'TCPLossProbeRecovery',
+  'TCPRenoRecoveryFail',
+  'TCPSackRecoveryFail',
   'TCPDSACKOldSent',
   'TCPDSACKOfoSent',
   'TCPDSACKRecv',
@@ -31,6 +33,5 @@ export const recoveryCounters: readonly CounterName[] = [
   'TCPDSACKIgnoredNoUndo',
   'TCPSpuriousRTOs',
   'TCPOFOQueue',
-  'TCPOFODrop',
   'TCPSynRetrans',
 ]

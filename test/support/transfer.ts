@@ -190,7 +190,8 @@ class End implements EndpointOwner {
     this.#world.after(ms * 1000, () => {
       if (this.reason !== null) return
       endpoint.uncork()
-      if (!this.#ended) this.#cork(endpoint, ms)
+      // After a turn, in which what was held leaves.
+      if (!this.#ended) this.#world.after(1000, () => this.#cork(endpoint, ms))
     })
   }
 
