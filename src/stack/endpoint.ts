@@ -238,16 +238,14 @@ export class Endpoint implements WheelItem {
       this.#lingerUntil = Number.POSITIVE_INFINITY
       this.#lingered = true
     }
-    const { connection } = this
-    const { maxSegment } = connection
-    connection.deadlinePassed(now)
-    // The path is a black hole to what was sent so far (rfc4821#7.6).
-    if (connection.maxSegment < maxSegment) this.path.packAtMost(connection.maxSegment)
+    this.connection.deadlinePassed(now)
   }
 
   /** Tells the owner what has happened. User code runs in here. */
   dispatch(): void {
-    const { connection, listener } = this
+    const { connection, path, listener } = this
+    // The path may be a black hole to what is longer than the connection's segments are now (rfc4821#7.6).
+    if (connection.maxSegment < path.maxSegment) path.packAtMost(connection.maxSegment)
     // Nobody has it yet: what happens meanwhile is told when it is accepted, as a kernel's socket has it ready.
     if (listener !== null && !listener.deliver(this)) return
     const events = connection.takeEvents()

@@ -402,7 +402,9 @@ export class Connection {
   /** The handshake is done, and the segment size known (linux: tcp_init_transfer). */
   startTransfer(now: number): void {
     const { host, sender } = this
-    const { tcp_init_cwnd } = host.sysctl
+    const { tcp_init_cwnd, tcp_mtu_probing, tcp_base_mss } = host.sysctl
+    // rfc4821#7.2: cautious from the start.
+    if (tcp_mtu_probing === 2) this.shrinkSegments(tcp_base_mss)
     const { mss } = sender
     // rfc3390#1 or so many segments (rfc6928#2).
     this.initialWindow = tcp_init_cwnd === 'rfc3390' ? Math.min(4 * mss, Math.max(2 * mss, 4380)) : tcp_init_cwnd * mss

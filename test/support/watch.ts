@@ -159,8 +159,11 @@ export class Watch implements Tracer {
     this.#next?.cwndChanged(id, now, cwnd, ssthresh, reason)
     const { connection: c } = this
     if (c === null || c.cc.ownsRecovery) return
-    // No faster than slow start, whatever was given back.
-    const most = Math.max(this.#mostCwnd, c.initialWindow) + c.sender.delivered - this.#delivered + c.sender.mss
+    // No faster than slow start, whatever was given back; but proportional rate reduction counts from what is in flight, and without SACK that is
+    // an estimate.
+    const { board, delivered, mss } = c.sender
+    const news = delivered - this.#delivered + mss
+    const most = Math.max(this.#mostCwnd, c.initialWindow, board.inFlight) + news
     if (cwnd > most) this.problem ??= `a window of ${cwnd}, where ${most} is the most`
     this.#mostCwnd = Math.max(this.#mostCwnd, cwnd)
     this.#delivered = c.sender.delivered
