@@ -2,10 +2,13 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    // Whether every counter is moved by some test.
+    globalSetup: 'test/support/counters-setup.ts',
     projects: [
       {
         test: {
           name: 'unit',
+          setupFiles: 'test/support/moved-counters.ts',
           include: [
             'test/unit/**/*.test.ts',
             'test/property/**/*.test.ts',
@@ -18,6 +21,7 @@ export default defineConfig({
       {
         test: {
           name: 'sim',
+          setupFiles: 'test/support/moved-counters.ts',
           include: ['test/sim/**/*.test.ts'],
           testTimeout: 120_000,
         },
@@ -26,6 +30,7 @@ export default defineConfig({
         // Real sockets and child processes: after the others and one file at a time, so that nothing takes their time or ports.
         test: {
           name: 'udp',
+          setupFiles: 'test/support/moved-counters.ts',
           include: ['test/udp/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 30_000,
