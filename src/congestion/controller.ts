@@ -38,19 +38,19 @@ export interface RateSample {
   inRecovery: boolean
   mss: number
   /** In flight, itself included, when the segment now acknowledged was sent (RS.tx_in_flight); 0 unknown. */
-  txInFlight?: number
+  txInFlight: number
   /** Lost since the segment now acknowledged was sent (RS.lost). */
-  lostSinceSent?: number
+  lostSinceSent: number
   /** All bytes marked lost so far, by timeouts too (C.lost). */
-  totalLost?: number
+  totalLost: number
   /** Newly reported as marked with Congestion Experienced. */
-  ecnMarked?: number
+  ecnMarked: number
   /** When the pacer lets the next segment out; not later than `now` where nothing is held back. */
-  nextSendAt?: number
+  nextSendAt: number
 }
 
 /** A sample of which nothing is known yet. */
-export const newRateSample = (): Required<RateSample> => ({
+export const newRateSample = (): RateSample => ({
   now: 0,
   acked: 0,
   sacked: 0,

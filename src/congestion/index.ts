@@ -21,7 +21,7 @@ export {
 export { Cubic } from './cubic.ts'
 export { Fixed } from './fixed.ts'
 export { HyStart, HyStartPlusPlus, type SlowStartExit } from './hystart.ts'
-export { Pacer, paceQuantum, pacingRate } from './pacer.ts'
+export { Pacer, paceQuantum, pacingRate, QUANTUM_US } from './pacer.ts'
 export { RateSampler, type SendStamp } from './rate-sampler.ts'
 export {
   congestionControlDescription,

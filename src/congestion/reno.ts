@@ -59,7 +59,7 @@ export class Reno implements CongestionController {
     return rest
   }
 
-  /** rfc5681#3.1: one segment for each window of data acknowledged. */
+  /** rfc5681#3.1, rfc3465#2.1: one segment for each window of data acknowledged, counted in bytes. */
   protected avoid(acked: number): void {
     this.#acked += acked
     if (this.#acked >= this.cwnd) {

@@ -35,9 +35,16 @@ export function onAcknowledgement(c: Connection, seg: Segment, now: number): boo
   c.softError = CloseReason.None
 
   const { board } = sender
+  const wnd = seg.wnd << sender.sndWindShift
   const outstanding = !board.isEmpty
+  // Who only receives has nothing out: the ACK tells of the window alone.
+  if (!outstanding && seg.sackCount === 0 && c.recovery.tlp.endSeq === null) {
+    sender.updateWindow(seg.seq, una, wnd)
+    onWindowProbed(c)
+    return true
+  }
   ack.reset(now, sender.sndUna, board.inFlight, board.highestSackedSeq(sender.sndUna), c.rtt.minRtt)
-  const windowChanged = sender.updateWindow(seg.seq, una, seg.wnd * 2 ** sender.sndWindShift)
+  const windowChanged = sender.updateWindow(seg.seq, una, wnd)
   if (una !== sender.sndUna) {
     ack.advanced = true
     sender.onAck(una, c.recovery.recoveryPoint, ack)
@@ -51,6 +58,8 @@ export function onAcknowledgement(c: Connection, seg: Segment, now: number): boo
     c.recovery.retransmits = 0
     c.retransStamp = -1
   }
+  // linux: tcp_ecn_rcv_ecn_echo
+  ack.ece = c.ecn.on && (seg.flags & (Flag.ECE | Flag.SYN)) === Flag.ECE
   if (outstanding) updateRtt(c, seg, now)
   if (!outstanding) {
     if (ack.dsack || c.recovery.tlp.endSeq !== null) {
@@ -110,7 +119,7 @@ function onWindowProbed(c: Connection): void {
 }
 
 function react(c: Connection, now: number): void {
-  const { sender, recovery, cc, sample, ack, host } = c
+  const { sender, recovery, cc, sample, ack, host, rtt } = c
   const { mib } = host
   const { board } = sender
   const stateBefore = recovery.caState
@@ -118,18 +127,20 @@ function react(c: Connection, now: number): void {
 
   fillSample(c, now)
   recovery.onAck(ack, c.recoveryInput())
+  if (recovery.lostMtuProbe) c.mtuProbe.onLost(c)
+  c.mtuProbe.onAck(c)
   if (recovery.caState === CaState.Recovery && stateBefore !== CaState.Recovery) c.forceRetransmit = true
-  if (ack.delivered > 0) {
-    sender.delivered += ack.delivered
-    sender.deliveredTs = now
-  }
+  // What the peer took back tells of no rate (linux: is_sack_reneg).
+  if (recovery.reneging) sender.sampler.discard()
+  sender.sampler.generate(sample, now, ack.delivered, ack.lost, rtt.minRtt)
   sender.deliveredSegs += ack.deliveredSegs
   mib.TCPDelivered += ack.deliveredSegs
+  if (ack.ece) {
+    c.ecn.deliveredSegs += ack.deliveredSegs
+    mib.TCPDeliveredCE += ack.deliveredSegs
+  }
 
   sample.sacked = ack.sacked
-  sample.lost = ack.lost
-  sample.delivered = ack.delivered
-  sample.totalDelivered = sender.delivered
   sample.inFlight = board.inFlight
   sample.inRecovery = recovery.isReducing
   cc.onAck(sample)
@@ -149,6 +160,8 @@ function fillSample(c: Connection, now: number): void {
   sample.rtt = ack.newestRtt >= 0 ? ack.newestRtt : ack.sackRtt
   sample.minRtt = rtt.minRtt
   sample.srtt = rtt.srtt
+  sample.ecnMarked = ack.ece ? ack.delivered : 0
+  sample.nextSendAt = c.pacer.nextSendAt
   sample.cwndLimited = sender.isCwndLimited(cc.cwnd, cc.cwnd < cc.ssthresh)
   sample.mss = sender.mss
 }

@@ -2,6 +2,7 @@ import { Flag, type Segment, seqAdd, seqDiff, seqGt, seqLt, seqMin } from '../wi
 import { onAcknowledgement } from './acknowledge.ts'
 import { enterTimeWait, finish, startFinWait2 } from './close.ts'
 import type { Connection } from './connection.ts'
+import { onEcnData } from './ecn.ts'
 import { arriveSynSent, completeSynRecv } from './handshake.ts'
 import { Received } from './receiver.ts'
 import { CloseReason, Event, isSynchronized, mayReceive, State } from './state.ts'
@@ -78,7 +79,10 @@ function isAcceptable(c: Connection, seg: Segment, now: number): boolean {
   if (seqLt(end, receiver.rcvWup) || seqGt(seg.seq, receiver.window.rcvAcc)) {
     if (rst || isOutgrown(c, seg)) return false
     if ((flags & Flag.SYN) !== 0) onUnexpectedSyn(c, seg, now)
-    else if (!answer(c, seg, now)) mib.TCPACKSkippedSeq++
+    else if (!answer(c, seg, now)) {
+      if (c.state === State.FIN_WAIT2 && c.orphan) mib.TCPACKSkippedFinWait2++
+      else mib.TCPACKSkippedSeq++
+    }
     return false
   }
 
@@ -116,6 +120,7 @@ function answer(c: Connection, seg: Segment, now: number): boolean {
   if (seg.len === 0 || (seg.flags & Flag.SYN) !== 0 || !near) return c.answerInvalid(now)
   // linux: tcp_send_dupack; what is below RCV.NXT was sent again for nothing, and the peer should know (rfc2883#4.1).
   if (seg.payloadLength > 0 && behind > 0) {
+    host.mib.DelayedACKLost++
     ackPolicy.enterQuickMode(receiver.rcvWnd, receiver.rcvMss, 16, host.sysctl)
     const end = seqMin(seqAdd(seg.seq, seg.payloadLength), receiver.rcvNxt)
     if (c.sackOk && host.sysctl.tcp_dsack === 1) receiver.cameTwice(seg.seq, end)
@@ -207,14 +212,24 @@ function onData(c: Connection, seg: Segment, now: number): void {
       c.resetDue = true
       return
     }
+    // linux: tcp_data_queue; a connection that has something to read can do without more.
+    if (host.memoryFull && receiver.unread > 0 && seg.seq === receiver.rcvNxt) {
+      mib.TCPRcvQDrop++
+      ackPolicy.now = true
+      return
+    }
+    onEcnData(c, seg)
     ackPolicy.onData(now, receiver.rcvWnd, receiver.rcvMss, c.rto, host.sysctl)
-    // linux: tcp_grow_window; the sender is to hear at once of a window that grows.
-    if (length >= LEAST_TO_OPEN && receiver.window.open(2 * Math.max(c.advertisedMss, length), receiver.unread))
-      ackPolicy.quick |= 1
+    // linux: tcp_grow_window; the sender is to hear at once of a window that grows. Without SACK, what is out of order opens nothing: an ACK
+    // that brings another window is no duplicate (rfc5681#2, linux: tcp_data_queue_ofo).
+    const opens = length >= LEAST_TO_OPEN && (c.sackOk || !seqGt(seg.seq, receiver.rcvNxt))
+    if (opens && receiver.window.open(2 * Math.max(c.advertisedMss, length), receiver.unread)) ackPolicy.quick |= 1
   }
 
   const windowBefore = receiver.rcvWnd
-  const result = receiver.receive(seg.seq, seg.buffer, seg.payloadStart, seg.payloadEnd, fin)
+  const { tcp_max_ooo } = host.sysctl
+  const mostOutOfOrder = tcp_max_ooo === 'rcvbuf' ? receiver.window.rcvBuf : tcp_max_ooo
+  const result = receiver.receive(seg.seq, seg.buffer, seg.payloadStart, seg.payloadEnd, fin, mostOutOfOrder)
   switch (result) {
     case Received.InOrder:
     case Received.FilledGap:
@@ -231,8 +246,10 @@ function onData(c: Connection, seg: Segment, now: number): void {
     case Received.OutOfOrder:
     case Received.Duplicate:
     case Received.Dropped:
-      if (result === Received.OutOfOrder) mib.TCPOFOQueue++
-      else if (result === Received.Duplicate) mib.TCPOFOMerge++
+      if (result === Received.OutOfOrder) {
+        mib.TCPOFOQueue++
+        receiver.window.makeRoom(receiver.reassembly.reach(receiver.rcvNxt), c.largestReceiveBuffer)
+      } else if (result === Received.Duplicate) mib.TCPOFOMerge++
       else mib.TCPOFODrop++
       // rfc5681#4.2: at once, and without SACK one for each.
       if (!c.sackOk && ackPolicy.now) ackPolicy.duplicates++
@@ -242,6 +259,7 @@ function onData(c: Connection, seg: Segment, now: number): void {
     default:
       // Nothing new, or the window was closed: the sender has to be told where we stand.
       if (windowBefore === 0 && seg.seq === receiver.rcvNxt) mib.TCPZeroWindowDrop++
+      else if (length > 0) mib.DelayedACKLost++
       ackPolicy.now = true
   }
   if (length > 0) ackPolicy.onEnd(length, receiver.rcvMss, (seg.flags & Flag.PSH) !== 0)

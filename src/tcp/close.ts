@@ -45,9 +45,16 @@ export function close(c: Connection, now: number): void {
   if (c.state === State.FIN_WAIT2) startFinWait2(c, now)
 }
 
-/** An orphan does not wait for ever for a peer that keeps its side open (linux: tcp_fin_timeout). */
+/** An orphan does not wait for ever for a peer that keeps its side open (linux: tcp_fin_timeout, TCP_LINGER2). */
 export function startFinWait2(c: Connection, now: number): void {
-  c.timers.finWait2 = now + c.host.sysctl.tcp_fin_timeout * 1_000_000
+  const seconds = c.finTimeout ?? c.host.sysctl.tcp_fin_timeout
+  if (seconds >= 0) {
+    c.timers.finWait2 = now + seconds * 1_000_000
+    return
+  }
+  c.host.mib.TCPAbortOnLinger++
+  finish(c, CloseReason.Aborted, now)
+  c.resetDue = true
 }
 
 export function abort(c: Connection, now: number): void {

@@ -1,23 +1,27 @@
-import type { CongestionController, RateSample } from '../congestion/index.ts'
+import { type CongestionController, newRateSample, Pacer, type RateSample } from '../congestion/index.ts'
 import { type Segment, type Seq, seqAdd, seqDiff, seqGt } from '../wire/index.ts'
 import { AckPolicy } from './ack-policy.ts'
 import { segmentArrives } from './arrive.ts'
+import { Autocork } from './autocork.ts'
 import { Chronograph } from './chrono.ts'
 import { abort, close, end, finish } from './close.ts'
+import { Ecn } from './ecn.ts'
 import { FastOpen } from './fast-open.ts'
-import { openActive, openFast, openPassive } from './handshake.ts'
+import { openActive, openFast } from './handshake.ts'
 import type { SegmentSink, TcpHost } from './host.ts'
 import { type TcpInfo, tcpInfo } from './info.ts'
 import { Keepalive } from './keepalive.ts'
 import { AckResult } from './loss/ack-result.ts'
 import { Recovery, type RecoveryInput } from './loss/recovery.ts'
+import { MtuProbe } from './mtu-probe.ts'
 import { Persist } from './persist.ts'
+import { problemOf } from './problem.ts'
 import { Receiver } from './receiver.ts'
 import { Refusals } from './refusals.ts'
 import { RttEstimator } from './rtt.ts'
 import { DEFAULT_MSS_IPV4, DEFAULT_MSS_IPV6, Sender } from './sender.ts'
 import { reportSoftError } from './soft-errors.ts'
-import { CaState, CloseReason, Event, isSynchronized, maySend, State } from './state.ts'
+import { CloseReason, Event, isSynchronized, maySend, State } from './state.ts'
 import { openFromSynRecv, type SynRecord } from './syn-recv.ts'
 import { deadlinePassed } from './timeout.ts'
 import { OFF, Timers } from './timers.ts'
@@ -45,8 +49,12 @@ export interface ConnectionOptions {
   receiveLimit: () => number
   /** Offer to leave segments to the UDP checksum. */
   checksumOffload: boolean
+  /** What carries the segments also carries their ECN bits; default: it does. */
+  ecn?: boolean
   noDelay?: boolean
   congestionControl?: string
+  /** Settings of the controller, by its own names. */
+  congestionOptions?: Readonly<Record<string, unknown>>
   /** As SO_SNDBUF and SO_RCVBUF: set by hand, a buffer is no longer tuned. Bytes. */
   sndbuf?: number
   rcvbuf?: number
@@ -54,6 +62,8 @@ export interface ConnectionOptions {
   notsentLowat?: number
   /** Largest segment to announce and to send, as TCP_MAXSEG. Bytes. */
   mss?: number
+  /** Bytes a second, as SO_MAX_PACING_RATE. */
+  maxPacingRate?: number
 }
 
 /**
@@ -86,18 +96,25 @@ export class Connection {
   readonly ackPolicy: AckPolicy = new AckPolicy()
   readonly recovery: Recovery
   readonly persist: Persist = new Persist()
+  readonly autocork: Autocork = new Autocork()
+  readonly mtuProbe: MtuProbe = new MtuProbe()
   readonly keepalive: Keepalive = new Keepalive()
   readonly refusals: Refusals = new Refusals()
   readonly chrono: Chronograph = new Chronograph()
   readonly fastOpen: FastOpen = new FastOpen()
+  pacer: Pacer = new Pacer()
   cc: CongestionController
-  readonly congestionControl: string
+  /** By this name the controller was chosen. */
+  congestionControl: string
+  congestionOptions: Readonly<Record<string, unknown>>
 
   /** Negotiated: selective acknowledgements, scaled windows, segments without a checksum of their own. */
   sackOk = false
   windowScaling = false
   checksumOffload: boolean
   readonly offersChecksumOffload: boolean
+  readonly offersEcn: boolean
+  readonly ecn: Ecn = new Ecn()
 
   /** A SYN or SYN-ACK is to be sent. */
   synDue = false
@@ -120,6 +137,10 @@ export class Connection {
   /** The sink took no more; the owner pulls again when it does. */
   blocked = false
 
+  /** Bytes a second that sending never exceeds, as SO_MAX_PACING_RATE; `Infinity`: no limit. */
+  maxPacingRate: number
+  /** TCP_LINGER2, seconds that an orphan waits for the peer's FIN; below 0: not at all; `null` follows `tcp_fin_timeout`. */
+  finTimeout: number | null = null
   /** TCP_USER_TIMEOUT, ms; 0 follows `tcp_retries2`. */
   userTimeoutMs = 0
   /** When the first retransmission of what is now outstanding was made, µs; −1 none (linux: retrans_stamp). */
@@ -137,8 +158,10 @@ export class Connection {
   dataSegsIn = 0
   dataSegsOut = 0
 
-  readonly ack: AckResult = new AckResult()
-  readonly sample: RateSample = newSample()
+  readonly ack: AckResult
+  readonly sample: RateSample = newRateSample()
+  /** Where the controller said that it stands, for the tracer. */
+  ccState = ''
 
   /** What `recoveryInput` fills. */
   #recoveryInput: RecoveryInput | null = null
@@ -147,7 +170,9 @@ export class Connection {
   peerMss: number
   /** Window shift that we offer. */
   readonly offeredShift: number
+  /** Bytes of the largest segment that is sent, and of the largest that the path says it takes. */
   maxSegment: number
+  #pathSegment: number
   readonly userMss: number
   initialWindow = 0
   /** Slow start threshold from an earlier connection to the same host. */
@@ -164,20 +189,23 @@ export class Connection {
     this.remotePort = options.remotePort
     this.peerMss = options.family === 'IPv4' ? DEFAULT_MSS_IPV4 : DEFAULT_MSS_IPV6
     this.maxSegment = options.maxSegment
+    this.#pathSegment = options.maxSegment
     this.userMss = options.mss ?? Number.POSITIVE_INFINITY
     this.offersChecksumOffload = options.checksumOffload
     this.checksumOffload = false
+    this.offersEcn = options.ecn ?? true
     this.lastHeard = now
 
+    this.maxPacingRate = options.maxPacingRate ?? Number.POSITIVE_INFINITY
     this.sndbufLocked = options.sndbuf !== undefined
     this.sender = new Sender(options.sndbuf ?? sysctl.tcp_wmem[1])
+    this.ack = new AckResult(this.sender.sampler)
     this.sender.noDelay = options.noDelay ?? false
     this.sender.notSentLowat = options.notsentLowat ?? sysctl.tcp_notsent_lowat
     this.sender.start(options.iss)
     // A buffer set by hand is doubled, for half of it is overhead (linux: SO_RCVBUF).
-    this.receiver = new Receiver(options.rcvbuf === undefined ? sysctl.tcp_rmem[1] : options.rcvbuf * 2)
-    this.receiver.window.advWinScale = sysctl.tcp_adv_win_scale
-    this.receiver.window.appWin = sysctl.tcp_app_win
+    const rcvBuf = options.rcvbuf === undefined ? sysctl.tcp_rmem[1] : options.rcvbuf * 2
+    this.receiver = new Receiver(rcvBuf, sysctl.tcp_adv_win_scale, sysctl.tcp_app_win)
     this.receiver.window.locked = options.rcvbuf !== undefined
     this.receiver.window.pathLimit = options.receiveLimit
     this.offeredShift = windowShift(Math.max(options.rcvbuf ?? 0, sysctl.tcp_rmem[2]))
@@ -185,7 +213,9 @@ export class Connection {
     this.rtt = new RttEstimator(sysctl.rto_algorithm)
     this.recovery = new Recovery(sysctl, host.mib)
     this.updateMss()
+    this.receiver.mostMss = this.advertisedMss
     this.congestionControl = options.congestionControl ?? sysctl.tcp_congestion_control
+    this.congestionOptions = options.congestionOptions ?? {}
     this.cc = this.#makeController(this.sender.mss, now)
   }
 
@@ -194,11 +224,6 @@ export class Connection {
   /** Active open (rfc9293#3.10.1): a SYN waits to be pulled. */
   openActive(now: number): void {
     openActive(this, now)
-  }
-
-  /** A SYN has come to a listener (rfc9293#3.10.7.2): a SYN-ACK waits to be pulled. */
-  openPassive(segment: Segment, now: number): void {
-    openPassive(this, segment, now)
   }
 
   /** A SYN with a good cookie has come to a listener (rfc7413#4.2.2): a SYN-ACK waits to be pulled, its data to be read. */
@@ -237,7 +262,14 @@ export class Connection {
       // Before the handshake is done the application may write already.
       if ((this.state !== State.SYN_SENT && this.state !== State.SYN_RECV) || this.sender.finQueued) return 0
     }
+    this.sender.checkAppLimited(this.cc.cwnd)
     return this.sender.write(chunk)
+  }
+
+  /** How far the receive buffer may grow, bytes; 0: not at all. */
+  get largestReceiveBuffer(): number {
+    const { tcp_moderate_rcvbuf, tcp_rmem } = this.host.sysctl
+    return tcp_moderate_rcvbuf === 1 && !this.host.memoryPressure ? tcp_rmem[2] : 0
   }
 
   /** The next data received, the caller's to keep; null when there is none. May make a window update due. */
@@ -245,11 +277,12 @@ export class Connection {
     const { receiver, host } = this
     const data = receiver.take()
     if (data === null) return null
+    host.mib.TCPRcvCoalesce += receiver.coalesced
+    receiver.coalesced = 0
     if (this.rcvUp !== null && this.urgent === 0) this.rcvUp = null
     const { window } = receiver
-    const { tcp_moderate_rcvbuf, tcp_rmem } = host.sysctl
-    const grows = tcp_moderate_rcvbuf === 1 && !host.memoryPressure
-    window.tune(now, receiver.taken, receiver.rcvMss, grows ? tcp_rmem[2] : 0)
+    const reach = receiver.reassembly.reach(receiver.rcvNxt)
+    window.tune(now, receiver.taken, receiver.rcvMss, this.largestReceiveBuffer, reach)
     if (receiver.unread === 0 && receiver.reassembly.isEmpty) this.ackPolicy.onAllRead(host.sysctl)
     if (isSynchronized(this.state) && !receiver.finished) {
       // linux: tcp_cleanup_rbuf; tell of the window when it has at least doubled, else the next ACK does.
@@ -274,6 +307,11 @@ export class Connection {
     const freed = reassembly.length
     reassembly.clear()
     return freed
+  }
+
+  /** It has something to send, and waits until what it or others sent before is gone. */
+  get awaitsSink(): boolean {
+    return this.blocked || this.autocork.on
   }
 
   /** Bytes that the connection holds. */
@@ -320,15 +358,35 @@ export class Connection {
 
   /** The path's largest segment has changed. */
   setMaxSegment(maxSegment: number): void {
-    this.maxSegment = maxSegment
-    const before = this.sender.mss
-    this.updateMss()
-    if (this.sender.mss !== before && this.state !== State.CLOSE) this.cc.onMss?.(this.sender.mss)
+    this.#pathSegment = maxSegment
+    this.mtuProbe.stop()
+    this.useSegments(maxSegment)
   }
 
-  /** The path seems to swallow large segments: from now on they are no larger than `mss`. */
-  shrinkSegments(mss: number): void {
-    if (this.sender.mss > mss) this.setMaxSegment(mss + 20 + (this.timestamps.on ? 12 : 0))
+  /** Segments are as large as this from now on, which the path may take or not. The controller scales its windows, if it is told. */
+  useSegments(maxSegment: number, tellController = true): void {
+    this.maxSegment = maxSegment
+    const { mss: before } = this.sender
+    this.updateMss()
+    const changed = this.sender.mss !== before && this.state !== State.CLOSE
+    if (changed && tellController) this.cc.onMss?.(this.sender.mss)
+  }
+
+  /** The path seems to swallow large segments: they are no larger than `mss` now, and from there what it takes is searched for. */
+  shrinkSegments(mss: number, now: number): void {
+    if (this.sender.mss <= mss) return
+    this.useSegments(mss + this.headerLength)
+    this.mtuProbe.begin(this.maxSegment, this.largestSegment, now)
+  }
+
+  /** Bytes of the largest segment that path and peer may take. */
+  get largestSegment(): number {
+    return Math.min(this.#pathSegment, Math.min(this.peerMss, this.userMss) + 20)
+  }
+
+  /** Bytes of the header of a data segment without selective acknowledgements. */
+  get headerLength(): number {
+    return 20 + (this.timestamps.on ? 12 : 0)
   }
 
   setKeepalive(on: boolean, now: number): void {
@@ -388,6 +446,13 @@ export class Connection {
     return this.rtt.rto(this.host.sysctl.tcp_rto_max_ms * 1000)
   }
 
+  /** µs until the timer fires again after it has: no later than the end of the user timeout (linux: tcp_clamp_rto_to_user_timeout). */
+  retryAfter(now: number): number {
+    const { rto } = this
+    if (this.userTimeoutMs === 0 || this.retransStamp < 0) return rto
+    return Math.min(rto, Math.max(1000, this.retransStamp + this.userTimeoutMs * 1000 - now))
+  }
+
   /** rfc9293#3.7.1 MUST-16: the smaller of what the peer takes and what the path takes, less what every segment carries. */
   updateMss(): void {
     const most = Math.min(this.peerMss, this.maxSegment - 20, this.userMss)
@@ -404,7 +469,7 @@ export class Connection {
     const { host, sender } = this
     const { tcp_init_cwnd, tcp_mtu_probing, tcp_base_mss } = host.sysctl
     // rfc4821#7.2: cautious from the start.
-    if (tcp_mtu_probing === 2) this.shrinkSegments(tcp_base_mss)
+    if (tcp_mtu_probing === 2) this.shrinkSegments(tcp_base_mss, now)
     const { mss } = sender
     // rfc3390#1 or so many segments (rfc6928#2).
     this.initialWindow = tcp_init_cwnd === 'rfc3390' ? Math.min(4 * mss, Math.max(2 * mss, 4380)) : tcp_init_cwnd * mss
@@ -412,27 +477,57 @@ export class Connection {
     const lostSyn = this.synRetries > 1
     this.cc = this.#makeController(lostSyn ? mss : this.initialWindow, now)
     this.cc.ssthresh = Math.min(this.cc.ssthresh, this.startSsthresh)
+    this.pacer = new Pacer(this.initialWindow)
     this.growSendBuffer()
     sender.usedSince = now
     this.receiver.window.measureAgainst(INITIAL_SEGMENTS * this.advertisedMss, now)
   }
 
+  /**
+   * Another controller takes over, in the middle of whatever goes on (linux: tcp_reinit_congestion_control): with the window, the threshold and the
+   * round-trip times of the one before it.
+   */
+  setCongestionControl(name: string, options: Readonly<Record<string, unknown>>, now: number): void {
+    this.congestionControl = name
+    this.congestionOptions = options
+    const before = this.cc
+    const cc = this.#makeController(before.cwnd, now)
+    this.cc = cc
+    // Nothing has begun yet, and everything will be made anew.
+    if (this.initialWindow === 0) return
+    cc.ssthresh = before.ssthresh
+    this.recovery.onControllerChange(this.recoveryInput())
+    const { tracer } = this.host
+    if (tracer === null) return
+    tracer.ccStateChanged?.(this.id, now, this.ccState, cc.state ?? '', cc.name)
+    this.ccState = cc.state ?? ''
+    if (cc.cwnd !== before.cwnd) tracer.cwndChanged(this.id, now, cc.cwnd, cc.ssthresh, `${name} took over`)
+  }
+
   #makeController(initialWindow: number, now: number): CongestionController {
-    const { mss } = this.sender
-    return this.host.createCongestionControl(this.congestionControl, {
-      mss,
+    const { host, rtt, congestionControl, congestionOptions } = this
+    const hystart = host.sysctl.tcp_cubic_hystart
+    return host.createCongestionControl(congestionControl, {
+      mss: this.sender.mss,
       now,
       initialWindow,
-      random: () => this.host.random(),
-      options: {},
+      random: () => host.random(),
+      options: congestionControl === 'cubic' ? { hystart, ...congestionOptions } : congestionOptions,
+      srtt: rtt.srtt,
+      minRtt: rtt.minRtt,
     })
   }
 
-  /** linux: tcp_sndbuf_expand; twice the window, so that the application can refill one while the other is in flight. */
+  /**
+   * linux: tcp_sndbuf_expand; twice the window, so that the application can refill one while the other is in flight, and thrice for a controller
+   * that goes on growing in a recovery (bbr_sndbuf_expand).
+   */
   growSendBuffer(): void {
     if (this.sndbufLocked || this.host.memoryPressure) return
-    // A controller's window may have a fraction, bytes in a queue must not.
-    const wanted = Math.floor(Math.min(2 * Math.max(this.cc.cwnd, this.initialWindow), this.host.sysctl.tcp_wmem[2]))
+    const { cc, sender, initialWindow } = this
+    const windows = (cc.ownsRecovery ? 3 : 2) * Math.max(cc.cwnd, initialWindow)
+    // ours: what was selectively acknowledged is in no window, and yet in the queue; Linux counts twice what the data is.
+    const wanted = Math.floor(Math.min(windows + sender.board.sackedOut, this.host.sysctl.tcp_wmem[2]))
     if (wanted > this.sender.sndBuf) this.sender.sndBuf = wanted
   }
 
@@ -446,6 +541,7 @@ export class Connection {
       sndUna: sender.sndUna,
       sndNxt: sender.sndNxt,
       mss: 0,
+      mtuProbe: this.mtuProbe,
       canSendNew: false,
       minRtt: 0,
       srtt: 0,
@@ -485,47 +581,6 @@ export class Connection {
 
   /** For the tests of every step: what is wrong with the state, or null. */
   check(): string | null {
-    const { sender, receiver } = this
-    const { board } = sender
-    const counts = board.recount() ?? receiver.reassembly.recount()
-    if (counts !== null) return counts
-    if (board.lostOut > 0 && this.recovery.caState < CaState.Recovery)
-      return 'something is lost and nothing recovers it'
-    if (isSynchronized(this.state) && this.state !== State.TIME_WAIT && !board.covers(sender.sndUna, sender.sndNxt))
-      return 'the scoreboard does not cover SND.UNA to SND.NXT'
-    if (seqGt(sender.sndNxt, seqAdd(sender.writeSeq, 1))) return 'SND.NXT is beyond what was written'
-    if (!board.isEmpty && !this.isDone && this.state !== State.TIME_WAIT && this.timers.rexmit === OFF)
-      return 'data is outstanding and no retransmission timer runs'
-    // What was promised stays so, though the path's share may have shrunk since.
-    if (receiver.reassembly.length > Math.max(receiver.rcvWnd, receiver.window.capacity) + receiver.rcvMss)
-      return 'more out of order than the window allows'
-    if (this.isDone && this.deadline !== OFF) return 'a closed connection has a deadline'
-    if (!(this.cc.cwnd >= 1)) return `cwnd is ${this.cc.cwnd}`
-    if (!Number.isInteger(sender.sndBuf) || !Number.isInteger(receiver.window.rcvBuf)) return 'a buffer has half a byte'
-    return null
-  }
-}
-
-function newSample(): RateSample {
-  return {
-    now: 0,
-    acked: 0,
-    sacked: 0,
-    lost: 0,
-    delivered: 0,
-    inFlightBefore: 0,
-    inFlight: 0,
-    rtt: -1,
-    minRtt: Number.POSITIVE_INFINITY,
-    srtt: 0,
-    totalDelivered: 0,
-    priorDelivered: 0,
-    interval: 0,
-    rate: -1,
-    appLimited: false,
-    cwndLimited: false,
-    roundStart: false,
-    inRecovery: false,
-    mss: 0,
+    return problemOf(this)
   }
 }

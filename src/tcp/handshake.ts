@@ -1,6 +1,7 @@
 import { Flag, type Segment, type Seq, seqAdd, seqGt, seqLeq, seqLt } from '../wire/index.ts'
 import { finish } from './close.ts'
 import type { Connection } from './connection.ts'
+import { acceptsEcn, ecnOffer, tookOffer } from './ecn.ts'
 import { onSynAnswered } from './fast-open.ts'
 import { RTO_INITIAL_US } from './rtt.ts'
 import { MIN_MSS } from './sender.ts'
@@ -14,9 +15,11 @@ export function openActive(c: Connection, now: number): void {
   c.host.mib.ActiveOpens++
   c.setState(State.SYN_SENT, now)
   c.synDue = true
+  c.retransStamp = now
   c.timers.rexmit = now + RTO_INITIAL_US
 }
 
+/** A SYN for a listener is to be answered by a connection, not by a record. */
 export function openPassive(c: Connection, seg: Segment, now: number): void {
   c.passive = true
   c.receiver.start(seg.seq)
@@ -61,6 +64,7 @@ function takeOptions(c: Connection, seg: Segment, now: number): void {
     c.timestamps.lastAckSent = c.receiver.rcvNxt
   }
   c.checksumOffload = seg.checksumOffload && c.offersChecksumOffload
+  c.ecn.on = (seg.flags & Flag.ACK) === 0 ? acceptsEcn(seg, sysctl.tcp_ecn, c.offersEcn) : tookOffer(c, seg)
   c.updateMss()
 }
 
@@ -134,8 +138,11 @@ function acknowledgeSyn(c: Connection, seg: Segment, now: number): void {
   if (sample >= 0) rtt.sample(sample, sender.sndUna, sender.sndNxt, c.host.sysctl.tcp_rto_min_us)
   else rtt.useFallback()
   rtt.backoff = 0
+  // How fast a SYN was answered says nothing of the rate.
+  sender.sampler.discard()
   timers.rexmit = OFF
   c.synDue = false
+  c.retransStamp = -1
   c.lastAckTs = now
 }
 
@@ -158,7 +165,9 @@ export function synTimeout(c: Connection, now: number): void {
   const { sysctl, mib } = c.host
   const { passive } = c
   const most = passive ? sysctl.tcp_synack_retries : sysctl.tcp_syn_retries + sysctl.tcp_syn_linear_timeouts
-  if (c.synRetries >= most) {
+  // linux: TCP_USER_TIMEOUT counts from the first SYN, once it has been sent again.
+  const overdue = c.userTimeoutMs > 0 && c.synRetries > 0 && now - c.retransStamp >= c.userTimeoutMs * 1000
+  if (c.synRetries >= most || (overdue && !passive)) {
     if (!passive) mib.TCPAbortOnTimeout++
     finish(c, CloseReason.ConnectTimedOut, now)
     return
@@ -172,7 +181,7 @@ export function synTimeout(c: Connection, now: number): void {
   }
   if (passive || c.synRetries > sysctl.tcp_syn_linear_timeouts) c.rtt.backoff++
   c.synDue = true
-  c.timers.rexmit = now + c.rto
+  c.timers.rexmit = now + c.retryAfter(now)
 }
 
 /** Fills `out` with our SYN or SYN-ACK, ports left out (linux: tcp_syn_options, tcp_synack_options). */
@@ -180,7 +189,7 @@ export function fillSyn(c: Connection, out: Segment, now: number): void {
   const { sysctl } = c.host
   const answer = c.state === State.SYN_RECV
   out.seq = c.sender.iss
-  out.flags = Flag.SYN | (answer ? Flag.ACK : 0)
+  out.flags = Flag.SYN | (answer ? Flag.ACK | (c.ecn.on ? Flag.ECE : 0) : ecnOffer(c))
   out.ack = answer ? c.receiver.rcvNxt : (0 as Seq)
   out.wnd = c.receiver.window.advertiseUnscaled(answer ? c.receiver.rcvNxt : (0 as Seq))
   out.mss = c.advertisedMss

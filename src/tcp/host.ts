@@ -12,7 +12,12 @@ export interface SegmentSink {
   /** Valid after `reserve` returned true, until `commit`. */
   readonly buffer: Buffer
   readonly offset: number
-  commit(size: number): void
+  /** `ect`: the segment is ECN-capable. */
+  commit(size: number, ect?: boolean): void
+  /** Number of the batch that is being written, from 1 on. */
+  readonly batch: number
+  /** That batch has been sent off, and waits below for the system to take it. True: the owner pulls again when it no longer does. */
+  isWaiting(batch: number): boolean
 }
 
 /** The parameters that a connection obeys, by Linux's names, units and defaults; read anew each time they matter. */
@@ -31,6 +36,8 @@ export interface TcpSysctl {
   readonly tcp_thin_linear_timeouts: number
   readonly tcp_mtu_probing: number
   readonly tcp_base_mss: number
+  /** Seconds. */
+  readonly tcp_probe_interval: number
   readonly tcp_reordering: number
   readonly tcp_max_reordering: number
   readonly tcp_sack: number
@@ -38,6 +45,7 @@ export interface TcpSysctl {
   readonly tcp_fack: number
   readonly tcp_recovery: number
   readonly tcp_early_retrans: number
+  readonly tcp_ecn: number
   readonly tcp_frto: number
   readonly cwnd_reduction: string
   readonly tcp_timestamps: number
@@ -49,6 +57,7 @@ export interface TcpSysctl {
   readonly tcp_adv_win_scale: number
   readonly tcp_app_win: number
   readonly tcp_notsent_lowat: number
+  readonly tcp_autocorking: number
   readonly tcp_delack_min_ms: number
   readonly tcp_delack_max_ms: number
   readonly tcp_pingpong_thresh: number
@@ -58,10 +67,15 @@ export interface TcpSysctl {
   readonly tcp_keepalive_probes: number
   readonly tcp_congestion_control: string
   readonly tcp_init_cwnd: number | 'rfc3390'
+  readonly tcp_pacing: number
+  readonly tcp_pacing_ss_ratio: number
+  readonly tcp_pacing_ca_ratio: number
+  readonly tcp_cubic_hystart: string
   readonly tcp_slow_start_after_idle: number
   readonly tcp_invalid_ratelimit: number
   readonly newreno_exit: number
   readonly icmp_refused_limit: number
+  readonly tcp_max_ooo: number | 'rcvbuf'
 }
 
 /** The counters that a connection moves, by the kernel's names; plain fields of the stack's MIB. */
@@ -76,7 +90,7 @@ export interface TcpMib {
   InErrs: number
   OutRsts: number
   DelayedACKs: number
-  DelayedACKLocked: number
+  DelayedACKLost: number
   TCPPureAcks: number
   TCPTimeouts: number
   TCPFastRetrans: number
@@ -109,8 +123,11 @@ export interface TcpMib {
   TCPAbortOnData: number
   TCPAbortOnClose: number
   TCPAbortOnTimeout: number
+  TCPAbortOnLinger: number
   TCPFastOpenActive: number
   TCPFastOpenActiveFail: number
+  TCPRetransFail: number
+  TCPRcvCoalesce: number
   TCPOFOQueue: number
   TCPOFODrop: number
   TCPOFOMerge: number
@@ -118,6 +135,9 @@ export interface TcpMib {
   TCPSYNChallenge: number
   TCPWinProbe: number
   TCPKeepAlive: number
+  TCPMTUPFail: number
+  TCPMTUPSuccess: number
+  TCPAutoCorking: number
   TCPFromZeroWindowAdv: number
   TCPToZeroWindowAdv: number
   TCPWantZeroWindowAdv: number
@@ -125,6 +145,7 @@ export interface TcpMib {
   TCPRcvQDrop: number
   TCPOrigDataSent: number
   TCPDelivered: number
+  TCPDeliveredCE: number
   TCPSynRetrans: number
   TCPACKSkippedSeq: number
   TCPACKSkippedSynRecv: number
@@ -144,6 +165,8 @@ export interface TcpHost {
   readonly outSegment: Segment
   /** The stack is short of memory (`tcp_mem`): buffers do not grow. */
   readonly memoryPressure: boolean
+  /** It has none left: what comes is taken only where nothing else waits to be read. */
+  readonly memoryFull: boolean
   /** Whether the stack may send one more challenge ACK in this second (`tcp_challenge_ack_limit`); counts it. */
   mayChallenge(now: number): boolean
   /** Uniform in [0, 1); never used for what must not be guessed. */

@@ -2,7 +2,7 @@ export { Connection, type ConnectionOptions } from './connection.ts'
 export type { SegmentSink, TcpHost, TcpMib, TcpSysctl } from './host.ts'
 export type { TcpInfo } from './info.ts'
 export { resetFor } from './reset.ts'
-export { CaState, CloseReason, Event, State, stateName } from './state.ts'
+export { CaState, CloseReason, Event, isSynchronized, State, stateName } from './state.ts'
 export {
   agree,
   fillSynAck,

@@ -1,6 +1,7 @@
 import { seqDiff } from '../wire/index.ts'
 import { Chrono } from './chrono.ts'
 import type { Connection } from './connection.ts'
+import { currentPace } from './pacing.ts'
 import { softErrorCode } from './soft-errors.ts'
 import { stateName } from './state.ts'
 
@@ -8,6 +9,7 @@ import { stateName } from './state.ts'
 const OPT_TIMESTAMPS = 1
 const OPT_SACK = 2
 const OPT_WSCALE = 4
+const OPT_ECN = 8
 
 /** Linux's `tcp_info` by its field names without `tcpi_`, in its units: times in µs, `last_*` in ms, windows in segments, the rest in bytes. */
 export interface TcpInfo {
@@ -57,8 +59,17 @@ export interface TcpInfo {
   busy_time: number
   rwnd_limited: number
   sndbuf_limited: number
-  /** Segments delivered in all. */
+  /** Segments delivered in all; of these, while the peer reported marks of congestion (ECN). */
   delivered: number
+  delivered_ce: number
+  /** Bytes a second: the last delivery rate measured, and whether the application, not the path, set it. */
+  delivery_rate: number
+  delivery_rate_app_limited: boolean
+  /** Samples are now limited by the application, as `ss` says it. */
+  app_limited: boolean
+  /** Bytes a second, 0: not paced; and what SO_MAX_PACING_RATE allows, −1: all. */
+  pacing_rate: number
+  max_pacing_rate: number
   /** Segments that D-SACKs reported as duplicates. */
   dsack_dups: number
   /** Times that reordering was seen. */
@@ -78,6 +89,11 @@ export interface TcpInfo {
 
 const INFINITE_SSTHRESH = 0x7fffffff
 
+function paceOf(c: Connection): number {
+  const rate = currentPace(c)
+  return rate === Number.POSITIVE_INFINITY ? 0 : Math.round(rate)
+}
+
 export function tcpInfo(c: Connection, now: number): TcpInfo {
   const { sender, receiver, rtt, cc, recovery, ackPolicy } = c
   const { board, mss } = sender
@@ -88,7 +104,11 @@ export function tcpInfo(c: Connection, now: number): TcpInfo {
     retransmits: recovery.retransmits,
     probes: c.persist.probesOut + c.keepalive.probesOut,
     backoff: Math.max(rtt.backoff, c.persist.backoff),
-    options: (c.timestamps.on ? OPT_TIMESTAMPS : 0) | (c.sackOk ? OPT_SACK : 0) | (c.windowScaling ? OPT_WSCALE : 0),
+    options:
+      (c.timestamps.on ? OPT_TIMESTAMPS : 0) |
+      (c.sackOk ? OPT_SACK : 0) |
+      (c.windowScaling ? OPT_WSCALE : 0) |
+      (c.ecn.on ? OPT_ECN : 0),
     snd_wscale: sender.sndWindShift,
     rcv_wscale: receiver.window.shift,
     rto: c.rto,
@@ -125,6 +145,12 @@ export function tcpInfo(c: Connection, now: number): TcpInfo {
     rwnd_limited: c.chrono.spent(Chrono.RwndLimited, now),
     sndbuf_limited: c.chrono.spent(Chrono.SndbufLimited, now),
     delivered: sender.deliveredSegs,
+    delivered_ce: c.ecn.deliveredSegs,
+    delivery_rate: Math.round(sender.sampler.deliveryRate),
+    delivery_rate_app_limited: sender.sampler.deliveryRateAppLimited,
+    app_limited: sender.sampler.isAppLimited,
+    pacing_rate: paceOf(c),
+    max_pacing_rate: c.maxPacingRate === Number.POSITIVE_INFINITY ? -1 : c.maxPacingRate,
     dsack_dups: recovery.dsackDups,
     reord_seen: recovery.reordering.seen,
     rcv_ooopack: receiver.reassembly.count,

@@ -47,6 +47,12 @@ export class Reassembly {
     return this.#pieces.length === 0
   }
 
+  /** How far it reaches beyond `seq`, bytes. */
+  reach(seq: Seq): number {
+    const last = this.#pieces.at(-1)
+    return last === undefined ? 0 : seqDiff(last.end, seq)
+  }
+
   /** Number of pieces, for bounds and tests. */
   get count(): number {
     return this.#pieces.length
@@ -115,19 +121,22 @@ export class Reassembly {
   }
 
   /**
-   * Names the blocks that an ACK with room for `most` is to tell of: those that none has told of first, then the newest. `put` takes each; all are
-   * then told, or owed.
+   * Names the blocks that an ACK with room for `most` is to tell of, the newest first; `put` takes each. What none has told of comes before what
+   * was told already; where not all of it fits, what came earlier goes first, as if each segment had been acknowledged by itself: a sender that
+   * hears of the later one first takes that for reordering, and waits longer with all that it sends again.
    */
   tell(most: number, put: (block: Block) => void): void {
     const { owed, blocks } = this
-    let room = most
-    for (; room > 0 && owed.length > 0; room--) put(owed.shift() as Block)
+    for (let i = blocks.length - 1; i >= 0; i--) this.#owe(blocks[i] as Block)
+    const fresh = owed.splice(0, Math.min(most, owed.length))
+    for (let i = fresh.length - 1; i >= 0; i--) put(fresh[i] as Block)
+    if (owed.length > 0) return
+    let room = most - fresh.length
     for (const block of blocks) {
-      if (room > 0) {
-        room--
-        block.told = true
-        put(block)
-      } else this.#owe(block)
+      if (room === 0) return
+      if (fresh.some(({ start, end }) => start === block.start && end === block.end)) continue
+      room--
+      put(block)
     }
   }
 

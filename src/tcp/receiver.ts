@@ -6,8 +6,11 @@ import { ReceiveWindow } from './window.ts'
 const SMALL_PIECE = 16_384
 /** Smaller ones are gathered up to this size. */
 const GATHER = 65_536
-/** A piece that holds less than this share of the memory under it is copied, so that it does not keep the rest alive. */
+/** Pieces that hold less than this share of the memory under them are copied, so that they do not keep the rest alive. */
 const MIN_SHARE = 0.25
+
+/** What lies between the payloads of two segments that follow each other in a read: the second one's shim and header, at most. */
+const LARGEST_HEADER = 64
 
 /** linux: TCP_MIN_MSS less options and a bit; smaller segments say nothing of the peer's segment size. */
 const MIN_RCV_MSS = 536
@@ -41,21 +44,31 @@ export class Receiver {
   discard = false
   /** Largest payload seen lately, an estimate of the peer's segment size (linux: rcv_mss). */
   rcvMss: number = MIN_RCV_MSS
+  /** What we announced: whoever sends more means nothing by it. */
+  mostMss: number = Number.POSITIVE_INFINITY
   /** Bytes in order that the application has not taken. */
   unread = 0
   /** Bytes in order received in all. */
   bytesReceived = 0
   /** What came twice: each is told by an ACK of its own (rfc2883#4), the first by the next. */
   readonly duplicates: Block[] = []
+  /** Pieces that were handed on together with the one before, since the owner last counted them. */
+  coalesced = 0
   /** The peer's FIN was reached: RCV.NXT lies behind it. */
   finished = false
   #lastLength = 0
   #queue: Buffer[] = []
+  /** The newest bytes, not in the queue yet: `#run[#runStart … #runEnd)`, of one read. */
+  #run: Buffer | null = null
+  #runStart = 0
+  #runEnd = 0
+  /** Where in the read the last of its pieces ended when it came. */
+  #cameTo = 0
   /** Where the peer's FIN lies, once it was seen. */
   #finSeq: Seq | null = null
 
-  constructor(rcvBuf: number) {
-    this.window = new ReceiveWindow(rcvBuf)
+  constructor(rcvBuf: number, advWinScale?: number, appWin?: number) {
+    this.window = new ReceiveWindow(rcvBuf, advWinScale, appWin)
   }
 
   /** The peer's initial sequence number is known. */
@@ -86,13 +99,22 @@ export class Receiver {
   }
 
   /**
-   * Takes the data `buffer[start … end)` at `seq`, of which at least a part lies in the window, and the FIN behind it. The buffer is
-   * borrowed until return, and never written again: pieces of it are kept.
+   * Takes the data `buffer[start … end)` at `seq`, of which at least a part lies in the window, and the FIN behind it. The buffer is a read of
+   * one or more segments. Nobody writes to it again but the receiver, which keeps pieces of it, and may close them up over the headers between
+   * them. `mostOutOfOrder`: bytes that may wait for a gap to fill.
    */
-  receive(seq: Seq, buffer: Buffer, start: number, end: number, fin: boolean): Received {
+  receive(
+    seq: Seq,
+    buffer: Buffer,
+    start: number,
+    end: number,
+    fin: boolean,
+    mostOutOfOrder = Number.POSITIVE_INFINITY,
+  ): Received {
     let length = end - start
     // linux: tcp_measure_rcv_mss; a smaller size counts once it has come twice.
-    if (length >= this.rcvMss || (length === this.#lastLength && length >= MIN_RCV_MSS)) this.rcvMss = length
+    if (length >= this.rcvMss || (length === this.#lastLength && length >= MIN_RCV_MSS))
+      this.rcvMss = Math.min(length, this.mostMss)
     this.#lastLength = length
     const segEnd = seqAdd(seq, length)
     if (fin && this.#finSeq === null && seqLeq(segEnd, this.window.rcvAcc)) this.#finSeq = segEnd
@@ -117,8 +139,8 @@ export class Receiver {
     }
 
     if (seq !== this.rcvNxt) {
-      if (this.discard) return Received.Dropped
-      const kept = this.reassembly.insert(seq, seqAdd(seq, length), keep(buffer, start, end))
+      if (this.discard || this.reassembly.length + length > mostOutOfOrder) return Received.Dropped
+      const kept = this.reassembly.insert(seq, seqAdd(seq, length), keep(buffer.subarray(start, end)))
       if (fin && kept !== Insert.Dropped && this.#finSeq === segEnd) this.reassembly.markFin(segEnd)
       if (kept === Insert.Duplicate) this.cameTwice(seq, seqAdd(seq, length))
       return kept === Insert.Queued
@@ -127,11 +149,11 @@ export class Receiver {
           ? Received.Duplicate
           : Received.Dropped
     }
-    this.#accept(keep(buffer, start, end))
+    this.#accept(buffer, start, end)
     let filled = false
     if (!this.reassembly.isEmpty) {
       for (let piece = this.reassembly.take(this.rcvNxt); piece !== null; piece = this.reassembly.take(this.rcvNxt)) {
-        this.#accept(piece)
+        this.#accept(piece, 0, piece.length)
         filled = true
       }
       this.reassembly.advance(this.rcvNxt)
@@ -143,12 +165,12 @@ export class Receiver {
 
   /** The next data for the application, its own from now on; null when there is none. Small pieces come gathered. */
   take(): Buffer | null {
+    this.#endRun()
     const queue = this.#queue
     const first = queue[0]
     if (first === undefined) return null
     if (queue.length === 1) {
-      this.#queue = []
-      this.unread = 0
+      this.#empty()
       return first
     }
     let count = 1
@@ -160,15 +182,17 @@ export class Receiver {
         length += next
       }
     }
-    const taken = queue.splice(0, count)
-    this.unread -= length
+    const all = count === queue.length
+    const taken = all ? queue : queue.splice(0, count)
+    if (all) this.#empty()
+    else this.unread -= length
+    this.coalesced += count - 1
     return count === 1 ? first : Buffer.concat(taken, length)
   }
 
   /** Throws away what the application will never take. */
   clear(): void {
-    this.#queue = []
-    this.unread = 0
+    this.#empty()
     this.reassembly.clear()
   }
 
@@ -180,12 +204,43 @@ export class Receiver {
     else if (duplicates.length < MAX_DUPLICATES) duplicates.push({ start, end })
   }
 
-  #accept(piece: Buffer): void {
-    this.rcvNxt = seqAdd(this.rcvNxt, piece.length)
-    this.bytesReceived += piece.length
+  /**
+   * The next bytes in order. Those of one read are moved together in place, for that costs neither memory nor a view for each:
+   *
+   *     read    … header │ piece │ header │ piece │ header │ piece
+   *                      └─ run ────────────┘◀── moves up to it
+   */
+  #accept(buffer: Buffer, start: number, end: number): void {
+    const length = end - start
+    this.rcvNxt = seqAdd(this.rcvNxt, length)
+    this.bytesReceived += length
     if (this.discard) return
-    this.unread += piece.length
-    this.#queue.push(piece)
+    this.unread += length
+    // Where more than a header lies between, it may be what another connection has kept.
+    if (buffer === this.#run && start >= this.#cameTo && start - this.#cameTo <= LARGEST_HEADER) {
+      buffer.copyWithin(this.#runEnd, start, end)
+      this.#runEnd += length
+      this.coalesced++
+    } else {
+      this.#endRun()
+      this.#run = buffer
+      this.#runStart = start
+      this.#runEnd = start + length
+    }
+    this.#cameTo = end
+  }
+
+  #endRun(): void {
+    const run = this.#run
+    if (run === null) return
+    this.#run = null
+    this.#queue.push(keep(run.subarray(this.#runStart, this.#runEnd)))
+  }
+
+  #empty(): void {
+    this.#queue = []
+    this.#run = null
+    this.unread = 0
   }
 
   #reachFin(): boolean {
@@ -198,7 +253,6 @@ export class Receiver {
   }
 }
 
-function keep(buffer: Buffer, start: number, end: number): Buffer {
-  const piece = buffer.subarray(start, end)
-  return piece.length < buffer.buffer.byteLength * MIN_SHARE ? Buffer.from(piece) : piece
+function keep(piece: Buffer): Buffer {
+  return piece.length < piece.buffer.byteLength * MIN_SHARE ? Buffer.from(piece) : piece
 }

@@ -31,6 +31,12 @@ export class SentSegment {
   deliveredTs = 0
   firstSentTs = 0
   appLimited = false
+  txInFlight = 0
+  lost = 0
+  /** Neighbours in the order of transmission, while it may be found late; see `Scoreboard.eldest`. */
+  older: SentSegment | null = null
+  younger: SentSegment | null = null
+  isWatched = false
 
   get length(): number {
     return seqDiff(this.end, this.seq)
@@ -38,6 +44,15 @@ export class SentSegment {
 }
 
 const INITIAL_CAPACITY = 8
+/** A larger ring is let go of when nothing is in flight; its records go to whoever needs some next, so many at most: 4 MB. */
+const LARGE_RING = 1024
+const MOST_SPARE_RECORDS = 32_768
+
+const spareRecords: SentSegment[] = []
+
+/** Sent, and neither delivered nor, since it was sent last, believed lost. */
+const inNetwork = ({ state }: SentSegment): boolean =>
+  (state & Sent.Sacked) === 0 && (state & (Sent.Lost | Sent.Retrans)) !== Sent.Lost
 
 /**
  * The segments between SND.UNA and SND.NXT, in sequence order, and the counts that Linux keeps of them. Counts are kept where
@@ -56,6 +71,15 @@ export class Scoreboard {
   tail = 0
   /** No segment before this position is lost and waiting for its retransmission. */
   #firstLost = 0
+  /**
+   * Of those in the network, neither delivered nor believed lost since they were sent last, the one sent longest ago (linux: tsorted_sent_queue):
+   * what a look for losses by time begins with. Its `younger` is the next.
+   */
+  eldest: SentSegment | null = null
+  #youngest: SentSegment | null = null
+
+  /** The blocks of the last selective acknowledgement, start and end by turns (linux: recv_sack_cache). */
+  readonly #known: Seq[] = []
 
   /** Position of the newest segment that was selectively acknowledged; −1: none is. */
   highestSacked = -1
@@ -119,6 +143,7 @@ export class Scoreboard {
     segment.retransmissions = 0
     this.packetsOut += seqDiff(end, seq)
     this.packetsOutSegs++
+    this.#watch(segment)
     return segment
   }
 
@@ -126,13 +151,14 @@ export class Scoreboard {
   pop(): void {
     const segment = this.at(this.head)
     const length = segment.length
+    this.#unwatch(segment)
     this.#uncount(segment, length, 1)
     this.packetsOut -= length
     this.packetsOutSegs--
     this.head++
     if (this.#firstLost < this.head) this.#firstLost = this.head
     if (this.highestSacked < this.head) this.highestSacked = -1
-    if (this.head === this.tail && this.#ring.length > 1024) this.#ring = []
+    if (this.head === this.tail && this.#ring.length > LARGE_RING) this.#shrink()
   }
 
   /** The oldest segment is acknowledged up to `una`: what remains keeps its marks. */
@@ -147,6 +173,7 @@ export class Scoreboard {
   markLost(position: number): boolean {
     const segment = this.at(position)
     if ((segment.state & (Sent.Lost | Sent.Sacked)) !== 0) return false
+    if ((segment.state & Sent.Retrans) === 0) this.#unwatch(segment)
     segment.state |= Sent.Lost
     this.lostOut += segment.length
     this.lostOutSegs++
@@ -157,6 +184,7 @@ export class Scoreboard {
   markSacked(position: number): boolean {
     const segment = this.at(position)
     if ((segment.state & Sent.Sacked) !== 0) return false
+    this.#unwatch(segment)
     this.#uncount(segment, segment.length, 1)
     segment.state = (segment.state & Sent.EverRetrans) | Sent.Sacked
     if (position > this.highestSacked) this.highestSacked = position
@@ -175,12 +203,39 @@ export class Scoreboard {
     segment.state |= Sent.Retrans | Sent.EverRetrans
     segment.xmitTs = now
     segment.retransmissions++
+    this.#unwatch(segment)
+    this.#watch(segment)
+  }
+
+  /** The blocks of an acknowledgement have been applied: what they cover need not be looked at again when they come again. */
+  keepBlocks(
+    segment: { readonly sack: ArrayLike<number>; readonly sackCount: number },
+    sndUna: Seq,
+    sndNxt: Seq,
+  ): void {
+    const known = this.#known
+    known.length = 0
+    for (let i = 0; i < segment.sackCount; i++) {
+      const [start, end] = [segment.sack[i * 2] as Seq, segment.sack[i * 2 + 1] as Seq]
+      if (seqLt(start, end) && seqLeq(end, sndNxt) && seqLeq(sndUna, start)) known.push(start, end)
+    }
+  }
+
+  /** Position behind `position`, which is selectively acknowledged, and behind all that the last blocks are known to cover from it on. */
+  skipKnown(position: number): number {
+    const known = this.#known
+    const { seq, end } = this.at(position)
+    for (let i = 0; i < known.length; i += 2) {
+      if (seqLeq(known[i] as Seq, seq) && seqLeq(end, known[i + 1] as Seq)) return this.find(known[i + 1] as Seq)
+    }
+    return position + 1
   }
 
   /** A retransmission is believed lost too: it waits for another. */
   clearRetransmitted(position: number): void {
     const segment = this.at(position)
     if ((segment.state & Sent.Retrans) === 0) return
+    if ((segment.state & Sent.Lost) !== 0) this.#unwatch(segment)
     segment.state &= ~Sent.Retrans
     this.retransOut -= segment.length
     this.retransOutSegs--
@@ -199,19 +254,25 @@ export class Scoreboard {
       this.markLost(position)
     }
     this.#firstLost = this.head
-    if (reneged) this.highestSacked = -1
+    if (reneged) {
+      this.highestSacked = -1
+      this.#known.length = 0
+    }
   }
 
   /** Nothing is lost after all. */
   clearLost(): void {
+    let cleared = false
     for (let position = this.head; position < this.tail; position++) {
       const segment = this.at(position)
       if ((segment.state & Sent.Lost) !== 0) {
+        cleared = true
         segment.state &= ~Sent.Lost
         this.lostOut -= segment.length
         this.lostOutSegs--
       }
     }
+    if (cleared) this.#watchAnew()
   }
 
   /** Position of the next segment that is lost and not yet sent again, or −1. */
@@ -252,6 +313,10 @@ export class Scoreboard {
     spare.deliveredTs = first.deliveredTs
     spare.firstSentTs = first.firstSentTs
     spare.appLimited = first.appLimited
+    spare.txInFlight = first.txInFlight
+    spare.lost = first.lost
+    spare.isWatched = false
+    if (first.isWatched) this.#watchAfter(first, spare)
     first.end = cut
     first.flags = 0
     this.packetsOutSegs++
@@ -292,6 +357,8 @@ export class Scoreboard {
     this.head = this.tail
     this.#firstLost = this.tail
     this.highestSacked = -1
+    this.eldest = this.#youngest = null
+    this.#known.length = 0
     this.packetsOut = this.sackedOut = this.lostOut = this.retransOut = 0
     this.packetsOutSegs = this.sackedOutSegs = this.lostOutSegs = this.retransOutSegs = 0
   }
@@ -301,12 +368,15 @@ export class Scoreboard {
     let [out, sacked, lost, retrans, outSegs, sackedSegs, lostSegs, retransSegs] = [0, 0, 0, 0, 0, 0, 0, 0]
     let previous: SentSegment | null = null
     let highest = -1
+    let watched = 0
     for (let position = this.head; position < this.tail; position++) {
       const segment = this.at(position)
       if (!seqLt(segment.seq, segment.end)) return `segment ${position} is empty`
       if (previous !== null && previous.end !== segment.seq) return `a gap before segment ${position}`
       if ((segment.state & Sent.Sacked) !== 0 && (segment.state & (Sent.Lost | Sent.Retrans)) !== 0)
         return `segment ${position} is sacked and lost or retransmitted`
+      if (segment.isWatched !== inNetwork(segment)) return `segment ${position} is watched: ${segment.isWatched}`
+      if (segment.isWatched) watched++
       out += segment.length
       outSegs++
       if ((segment.state & Sent.Sacked) !== 0) {
@@ -324,6 +394,13 @@ export class Scoreboard {
       }
       previous = segment
     }
+    let last: SentSegment | null = null
+    for (let segment = this.eldest; segment !== null; segment = segment.younger) {
+      if (segment.older !== last || (last !== null && last.xmitTs > segment.xmitTs)) return 'watched out of order'
+      last = segment
+      watched--
+    }
+    if (watched !== 0 || last !== this.#youngest) return 'not all of those in the network are watched'
     const counted = [out, outSegs, lost, lostSegs, retrans, retransSegs]
     const kept = [
       this.packetsOut,
@@ -346,6 +423,51 @@ export class Scoreboard {
   covers(una: Seq, nxt: Seq): boolean {
     if (this.isEmpty) return una === nxt
     return seqLeq(this.at(this.head).seq, una) && this.at(this.tail - 1).end === nxt
+  }
+
+  /** It was sent just now. */
+  #watch(segment: SentSegment): void {
+    const last = this.#youngest
+    segment.isWatched = true
+    segment.older = last
+    segment.younger = null
+    if (last === null) this.eldest = segment
+    else last.younger = segment
+    this.#youngest = segment
+  }
+
+  #watchAfter(segment: SentSegment, added: SentSegment): void {
+    const { younger } = segment
+    added.isWatched = true
+    added.older = segment
+    added.younger = younger
+    segment.younger = added
+    if (younger === null) this.#youngest = added
+    else younger.older = added
+  }
+
+  #unwatch(segment: SentSegment): void {
+    if (!segment.isWatched) return
+    const { older, younger } = segment
+    if (older === null) this.eldest = younger
+    else older.younger = younger
+    if (younger === null) this.#youngest = older
+    else younger.older = older
+    segment.isWatched = false
+    segment.older = null
+    segment.younger = null
+  }
+
+  /** Marks were taken back: whatever is in the network, in its order. */
+  #watchAnew(): void {
+    const found: SentSegment[] = []
+    for (let position = this.head; position < this.tail; position++) {
+      const segment = this.at(position)
+      this.#unwatch(segment)
+      if (inNetwork(segment)) found.push(segment)
+    }
+    found.sort((a, b) => a.xmitTs - b.xmitTs)
+    for (const segment of found) this.#watch(segment)
   }
 
   #clearSacked(position: number): void {
@@ -375,10 +497,18 @@ export class Scoreboard {
     const old = this.#ring
     const capacity = Math.max(INITIAL_CAPACITY, old.length * 2)
     const ring: SentSegment[] = new Array(capacity)
-    for (let i = 0; i < capacity; i++) ring[i] = new SentSegment()
-    for (let position = this.head; position < this.tail; position++) {
-      ring[position & (capacity - 1)] = old[position & (old.length - 1)] as SentSegment
+    // It grows when it is full: all the old records are in use.
+    for (let i = 0; i < capacity; i++) {
+      const position = this.head + i
+      ring[position & (capacity - 1)] =
+        i < old.length ? old[position & (old.length - 1)] : (spareRecords.pop() ?? new SentSegment())
     }
     this.#ring = ring
+  }
+
+  #shrink(): void {
+    const room = MOST_SPARE_RECORDS - spareRecords.length
+    for (const record of this.#ring.slice(0, room)) spareRecords.push(record)
+    this.#ring = []
   }
 }

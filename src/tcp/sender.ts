@@ -1,3 +1,4 @@
+import { RateSampler } from '../congestion/index.ts'
 import { Flag, type Seq, seqAdd, seqDiff, seqGeq, seqGt, seqLeq, seqLt } from '../wire/index.ts'
 import type { AckResult } from './loss/ack-result.ts'
 import { Scoreboard, Sent } from './scoreboard.ts'
@@ -57,6 +58,8 @@ export class Sender {
   wantsRoom = false
   readonly queue: SendQueue = new SendQueue()
   readonly board: Scoreboard = new Scoreboard()
+  /** Counts what was delivered and what was lost, and measures how fast. */
+  readonly sampler: RateSampler = new RateSampler()
   /** Length of the segment that `next` found. */
   length = 0
   /** It takes the FIN. */
@@ -76,11 +79,7 @@ export class Sender {
   bytesRetrans = 0
   bytesAcked = 0
   totalRetrans = 0
-  /** Bytes delivered in all, in sequence or not (C.delivered). */
-  delivered = 0
   deliveredSegs = 0
-  /** When `delivered` last grew, µs. */
-  deliveredTs = 0
   /** When data was sent last, for the first time or again, µs; −1 never. */
   lastSentTs = -1
 
@@ -98,7 +97,7 @@ export class Sender {
 
   /** Sequence number behind everything that the application wrote, its FIN not counted. */
   get writeSeq(): Seq {
-    return seqAdd(this.iss, 1 + (this.queue.end % 0x1_0000_0000))
+    return seqAdd(this.iss, 1 + this.queue.end)
   }
 
   /** Position in the stream of a sequence number between SND.UNA and the end. */
@@ -175,8 +174,7 @@ export class Sender {
     const seq = this.sndNxt
     const end = seqAdd(seq, length + ((flags & Flag.FIN) !== 0 ? 1 : 0) + ((flags & Flag.SYN) !== 0 ? 1 : 0))
     const segment = this.board.push(seq, end, flags & (Flag.SYN | Flag.FIN), now)
-    segment.delivered = this.delivered
-    segment.deliveredTs = this.deliveredTs
+    this.sampler.onSent(segment, now, this.board.packetsOut - segment.length, this.board.inFlight)
     this.sndNxt = end
     if (length > 0) {
       this.bytesSent += length
@@ -259,6 +257,12 @@ export class Sender {
     }
   }
 
+  /** The application leaves the window unused, if it does: to be asked before it writes (linux: tcp_sendmsg_locked). */
+  checkAppLimited(cwnd: number): void {
+    const { board } = this
+    this.sampler.checkAppLimited(this.notSent, this.mss, board.inFlight, cwnd, board.lostOut, board.retransOut)
+  }
+
   /** Whether the window was put to use: in slow start, if half of it was (linux: tcp_is_cwnd_limited). */
   isCwndLimited(cwnd: number, slowStart: boolean): boolean {
     return this.cwndLimited || (slowStart && cwnd < 2 * this.#maxInFlight)
@@ -276,6 +280,6 @@ export class Sender {
   }
 
   #baseSeq(): Seq {
-    return seqAdd(this.iss, 1 + (this.queue.base % 0x1_0000_0000))
+    return seqAdd(this.iss, 1 + this.queue.base)
   }
 }

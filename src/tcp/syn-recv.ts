@@ -1,5 +1,6 @@
 import { Flag, type Segment, type Seq, seqAdd, seqGt, seqLt } from '../wire/index.ts'
 import type { Connection } from './connection.ts'
+import { acceptsEcn } from './ecn.ts'
 import type { TcpSysctl } from './host.ts'
 import { MIN_MSS } from './sender.ts'
 import { State } from './state.ts'
@@ -18,6 +19,8 @@ export interface SynOptions {
   readonly hasTimestamps: boolean
   readonly tsVal: Seq
   readonly checksumOffload: boolean
+  /** Explicit congestion notification. */
+  readonly ecn: boolean
 }
 
 /** A handshake under way. */
@@ -40,7 +43,7 @@ export interface SynPolicy {
 }
 
 /** The options of `seg` that we go along with (rfc9293#3.10.7.2, rfc7323#2.2, rfc2018#2). */
-export function agree(seg: Segment, sysctl: TcpSysctl, offload: boolean): SynOptions {
+export function agree(seg: Segment, sysctl: TcpSysctl, offload: boolean, ecn: boolean): SynOptions {
   const hasTimestamps = seg.hasTimestamps && sysctl.tcp_timestamps !== 0
   return {
     mss: seg.mss < 0 ? -1 : Math.max(seg.mss, MIN_MSS),
@@ -49,6 +52,7 @@ export function agree(seg: Segment, sysctl: TcpSysctl, offload: boolean): SynOpt
     hasTimestamps,
     tsVal: hasTimestamps ? seg.tsVal : (0 as Seq),
     checksumOffload: seg.checksumOffload && offload,
+    ecn: acceptsEcn(seg, sysctl.tcp_ecn, ecn),
   }
 }
 
@@ -69,7 +73,7 @@ export function fillSynAck(record: SynRecord, out: Segment, mss: number, shift: 
   out.reset()
   out.seq = record.iss
   out.ack = seqAdd(record.irs, 1)
-  out.flags = Flag.SYN | Flag.ACK
+  out.flags = Flag.SYN | Flag.ACK | (record.ecn ? Flag.ECE : 0)
   out.wnd = record.wnd
   out.mss = mss
   out.sackPermitted = record.sackPermitted
@@ -155,6 +159,7 @@ export function openFromSynRecv(c: Connection, record: SynRecord, now: number): 
     timestamps.lastAckSent = receiver.rcvNxt
   }
   c.checksumOffload = record.checksumOffload
+  c.ecn.on = record.ecn
   c.updateMss()
   // What our SYN-ACK promised, whatever could be promised by now.
   receiver.window.rcvAcc = seqAdd(receiver.rcvNxt, record.wnd)

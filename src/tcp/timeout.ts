@@ -17,6 +17,8 @@ const RTO_MIN_US = 200_000
 
 export function deadlinePassed(c: Connection, now: number): void {
   const { timers } = c
+  // Whoever calls this pulls next.
+  if (now >= timers.pacing) timers.pacing = OFF
   if (now >= timers.delack) {
     fired(c, now, 'delack')
     timers.delack = OFF
@@ -75,6 +77,8 @@ function retransmissionTimeout(c: Connection, now: number): void {
   }
   host.mib.TCPTimeouts++
   const [stateBefore, cwndBefore] = [recovery.caState, cc.cwnd]
+  // All of it counts as lost now.
+  sender.sampler.onLost(sender.board.inFlight)
   recovery.onTimeout(now, c.recoveryInput())
   recovery.retransmits++
   // linux: retrans_stamp; the attempt counts, for a path may take nothing.
@@ -88,11 +92,11 @@ function retransmissionTimeout(c: Connection, now: number): void {
   const thin = sender.board.packetsOutSegs < THIN_SEGMENTS && cc.ssthresh !== Number.POSITIVE_INFINITY
   if (tcp_thin_linear_timeouts === 1 && thin && recovery.retransmits <= THIN_LINEAR_RETRIES) rtt.backoff = 0
   else rtt.backoff++
-  timers.rexmit = now + c.rto
+  timers.rexmit = now + c.retryAfter(now)
   if (recovery.retransmits !== tcp_retries1) return
   // rfc9293#3.8.3, R1: whoever wants to know hears of it (SHLD-9); the path may swallow segments of this size without a word (rfc4821#7.6).
   reportSoftError(c, CloseReason.TimedOut, now)
-  if (tcp_mtu_probing > 0) c.shrinkSegments(tcp_base_mss)
+  if (tcp_mtu_probing > 0) c.shrinkSegments(tcp_base_mss, now)
 }
 
 /** rfc8985#6.2 step 5: what was late has become lost without an ACK saying so. */
@@ -102,6 +106,8 @@ function reoTimeout(c: Connection, now: number): void {
   const [stateBefore, cwndBefore] = [recovery.caState, cc.cwnd]
   ack.reset(now, sender.sndUna, sender.board.inFlight, sender.sndUna, c.rtt.minRtt)
   recovery.onReoTimeout(ack, c.recoveryInput())
+  if (recovery.lostMtuProbe) c.mtuProbe.onLost(c)
+  sender.sampler.onLost(ack.lost)
   timers.reo = recovery.lookAt
   if (recovery.caState === CaState.Recovery && stateBefore !== CaState.Recovery) c.forceRetransmit = true
   traceRecovery(c, now, stateBefore, cwndBefore, 'reordering timeout')

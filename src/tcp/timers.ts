@@ -19,6 +19,8 @@ export class Timers {
   reo = Number.POSITIVE_INFINITY
   /** The next probe of a path that refuses. */
   refusal = Number.POSITIVE_INFINITY
+  /** What is held back to keep the pace may leave. */
+  pacing = Number.POSITIVE_INFINITY
 
   earliest(): number {
     let at = this.rexmit
@@ -29,6 +31,7 @@ export class Timers {
     if (this.probe < at) at = this.probe
     if (this.reo < at) at = this.reo
     if (this.refusal < at) at = this.refusal
+    if (this.pacing < at) at = this.pacing
     return at
   }
 
@@ -41,6 +44,7 @@ export class Timers {
     this.probe = Number.POSITIVE_INFINITY
     this.reo = Number.POSITIVE_INFINITY
     this.refusal = Number.POSITIVE_INFINITY
+    this.pacing = Number.POSITIVE_INFINITY
   }
 }
 

@@ -12,5 +12,10 @@ export function traceRecovery(
   const { tracer } = c.host
   if (tracer === null) return
   if (recovery.caState !== stateBefore) tracer.caStateChanged(c.id, now, stateBefore, recovery.caState, recovery.reason)
+  const { state = '' } = cc
+  if (state !== c.ccState) {
+    tracer.ccStateChanged?.(c.id, now, c.ccState, state, cc.name)
+    c.ccState = state
+  }
   if (cc.cwnd !== cwndBefore) tracer.cwndChanged(c.id, now, cc.cwnd, cc.ssthresh, reason)
 }

@@ -17,6 +17,7 @@ import { synDataLength } from './fast-open.ts'
 import { fillSyn } from './handshake.ts'
 import type { SegmentSink } from './host.ts'
 import { scheduleProbe } from './loss-timers.ts'
+import { isPaced, pace } from './pacing.ts'
 import type { Block } from './reassembly.ts'
 import type { Receiver } from './receiver.ts'
 import { Next } from './sender.ts'
@@ -153,6 +154,8 @@ function retransmit(c: Connection, sink: SegmentSink, now: number): boolean {
   if (!c.forceRetransmit && inFlight > 0 && inFlight + Math.min(segment.length, limit) > cc.cwnd) return false
   // rfc9293#3.8.6 SHLD-16: what lies beyond a shrunken window waits; the oldest segment serves as the probe.
   if (position !== board.head && !seqLt(segment.seq, seqAdd(sender.sndUna, sender.sndWnd))) return false
+  // The first of an episode does not wait: it is what everything else waits for.
+  if (!c.forceRetransmit && isPaced(c, now)) return false
 
   const fin = (segment.flags & Flag.FIN) !== 0
   const length = segment.length - (fin ? 1 : 0)
@@ -175,13 +178,19 @@ function transmitAgain(c: Connection, sink: SegmentSink, position: number, now: 
   const withFin = (sent.flags & Flag.FIN) !== 0
   const payload = sent.length - (withFin ? 1 : 0)
   const flags = Flag.ACK | (withFin ? Flag.FIN : 0) | (payload > 0 && sent.end === sender.sndNxt ? Flag.PSH : 0)
-  if (!send(c, sink, sent.seq, flags, payload, true, now)) return false
+  if (!send(c, sink, sent.seq, flags, payload, true, now)) {
+    host.mib.TCPRetransFail++
+    return false
+  }
+  c.mtuProbe.onRetransmit()
   board.markRetransmitted(position, now)
-  sent.delivered = sender.delivered
-  sent.deliveredTs = sender.deliveredTs
+  sender.sampler.onSent(sent, now, board.packetsOut, board.inFlight)
   sender.totalRetrans++
   sender.bytesRetrans += payload
-  if (payload > 0) sender.lastSentTs = now
+  if (payload > 0) {
+    sender.lastSentTs = now
+    pace(c, payload, now)
+  }
   host.mib.RetransSegs++
   if (recovery.isReducing) {
     host.mib.TCPFastRetrans++
@@ -200,8 +209,23 @@ function sendNew(c: Connection, sink: SegmentSink, now: number): boolean {
   let next: Next = Next.Nothing
   if (sender.hasUnsent) {
     if (sender.board.isEmpty) restartAfterIdle(c, now)
+    const probe = c.mtuProbe.wanted(c, now)
+    if (probe > 0 && sender.next(cc.cwnd, probe, false) === Next.New && !isPaced(c, now)) {
+      const start = sender.sndNxt
+      if (!transmitNew(c, sink, probe, now)) return false
+      c.mtuProbe.onSent(start, sender.sndNxt)
+      return true
+    }
     next = sender.next(cc.cwnd, limit, c.overrideDue)
-    if (next === Next.New) return transmitNew(c, sink, limit, now)
+    if (next === Next.New && c.autocork.holds(c, sink, limit)) return false
+    if (next === Next.New && !(sender.length > 0 && isPaced(c, now))) return transmitNew(c, sink, limit, now)
+  }
+  if (next === Next.New) {
+    // linux: tcp_write_xmit; what the pace holds back is no sign that the window is full, nor that the application leaves it empty.
+    sender.noteFlight(false)
+    sender.usedSince = now
+    sender.mostUsed = 0
+    return false
   }
   // linux: tcp_write_xmit; once all that could leave has left. A window filled to its last segment is full, though nothing more waits.
   if (next === Next.CwndLimited) validateCwnd(c, true, now)
@@ -222,7 +246,8 @@ function transmitNew(c: Connection, sink: SegmentSink, limit: number, now: numbe
   c.overrideDue = false
   sender.onSent(length, flags, limit, now)
   sender.isUnvalidated = true
-  cc.onSent?.(now, length, sender.board.inFlight)
+  cc.onSent?.(now, length, sender.board.inFlight, sender.sampler.isAppLimited)
+  if (length > 0) pace(c, length, now)
   if (c.recovery.isReducing) c.recovery.reduction.onSent(length)
   if (length > 0) {
     host.mib.TCPOrigDataSent++
@@ -321,29 +346,34 @@ function send(
   retransmission: boolean,
   now: number,
 ): boolean {
-  const { host, receiver, timestamps, ackPolicy } = c
+  const { host, receiver, timestamps, ackPolicy, recovery } = c
   const { window } = receiver
   const out = host.outSegment
   out.reset()
   out.seq = seq
   out.ack = receiver.rcvNxt
-  out.flags = flags
+  // rfc3168#6.1.2, #6.1.5: new data only; what is sent again must not, or a mark could be made to count twice.
+  const fresh = c.ecn.on && length > 0 && !retransmission
+  out.flags = flags | c.ecn.flags(fresh && recovery.cwrDue)
   if (timestamps.on) {
     out.hasTimestamps = true
     out.tsVal = timestamps.value(now)
     out.tsEcr = timestamps.recent
   }
-  if (c.sackOk) fillSack(out, receiver, timestamps.on ? 3 : 4)
+  if (c.sackOk && (receiver.duplicate !== null || receiver.reassembly.blocks.length > 0))
+    fillSack(out, receiver, timestamps.on ? 3 : 4)
   const before = window.rcvAcc
   out.wnd = window.advertise(receiver.rcvNxt, receiver.unread, receiver.rcvMss)
-  if (!write(c, sink, out, length, now, retransmission)) {
+  if (!write(c, sink, out, length, now, retransmission, fresh)) {
     window.rcvAcc = before
     return false
   }
+  if (fresh) recovery.cwrDue = false
   const { mib } = host
   if (out.wnd === 0) {
     if (seqDiff(before, receiver.rcvWup) > 0) mib.TCPToZeroWindowAdv++
   } else if (before === receiver.rcvWup) mib.TCPFromZeroWindowAdv++
+  else if (window.isExhausted(receiver.unread, receiver.rcvMss)) mib.TCPWantZeroWindowAdv++
   if (receiver.duplicate !== null) {
     if (seqLt(receiver.duplicate.start, receiver.rcvNxt)) mib.TCPDSACKOldSent++
     else mib.TCPDSACKOfoSent++
@@ -363,8 +393,6 @@ function send(
 /** rfc2883#4, rfc2018#4: a duplicate first, then what no ACK has told of, then what arrived last, then the other ranges. */
 function fillSack(out: Segment, receiver: Receiver, most: number): void {
   const { duplicate, reassembly } = receiver
-  out.sackCount = 0
-  if (duplicate === null && reassembly.blocks.length === 0) return
   const put = ({ start, end }: Block): void => {
     out.sack[out.sackCount * 2] = start
     out.sack[out.sackCount * 2 + 1] = end
@@ -382,6 +410,7 @@ function write(
   length: number,
   now: number,
   retransmission = false,
+  ect = false,
 ): boolean {
   out.srcPort = c.localPort
   out.dstPort = c.remotePort
@@ -404,7 +433,8 @@ function write(
     out.payloadEnd = offset + header + length
     tracer.segmentSent(c.id, now, out, retransmission)
   }
-  sink.commit(header + length)
+  if (length > 0) c.autocork.batch = sink.batch
+  sink.commit(header + length, ect)
   c.segsOut++
   // linux: tcpOutSegs leaves out what was sent before (rfc4022).
   if (!retransmission) c.host.mib.OutSegs++

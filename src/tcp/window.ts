@@ -37,11 +37,12 @@ export class ReceiveWindow {
   rcvAcc: Seq = 0 as Seq
   /** Shift of the windows that we send; 0 unless both sides offered scaling. */
   shift = 0
-  /** Buffer in the sense of SO_RCVBUF and `tcp_rmem`; the window is half of it. */
-  rcvBuf: number
   /** How much of the buffer is window (`tcp_adv_win_scale`), and how much of that is kept back (`tcp_app_win`). */
-  advWinScale = 1
-  appWin = 31
+  readonly #advWinScale: number
+  readonly #appWin: number
+  #rcvBuf = 0
+  /** What of the buffer may be promised: asked for with every segment, so it is reckoned once. */
+  #promised = 0
   /** What the UDP socket under the connection can hold for it (see `ReceiveBudget`): less as others come to share it. */
   pathLimit: () => number = unlimited
   /** Set by the application: no longer tuned. */
@@ -63,18 +64,27 @@ export class ReceiveWindow {
   #rttStart = -1
   #rttEdge: Seq = 0 as Seq
 
-  constructor(rcvBuf: number) {
+  constructor(rcvBuf: number, advWinScale = 1, appWin = 31) {
+    this.#advWinScale = advWinScale
+    this.#appWin = appWin
     this.rcvBuf = rcvBuf
     this.#space = windowOfBuffer(rcvBuf)
   }
 
+  /** Buffer in the sense of SO_RCVBUF and `tcp_rmem`; the window is half of it. */
+  get rcvBuf(): number {
+    return this.#rcvBuf
+  }
+
+  set rcvBuf(bytes: number) {
+    this.#rcvBuf = bytes
+    this.#promised = promisedOf(windowOfBuffer(bytes, this.#advWinScale), this.#appWin)
+  }
+
   /** The largest window that may be promised. */
   get capacity(): number {
-    return Math.min(
-      promisedOf(windowOfBuffer(this.rcvBuf, this.advWinScale), this.appWin),
-      this.pathLimit(),
-      this.shift === 0 ? MAX_UNSCALED_WINDOW : Number.POSITIVE_INFINITY,
-    )
+    const limit = Math.min(this.#promised, this.pathLimit())
+    return this.shift === 0 ? Math.min(limit, MAX_UNSCALED_WINDOW) : limit
   }
 
   /** The window as the peer has been told. */
@@ -93,10 +103,16 @@ export class ReceiveWindow {
     return free
   }
 
+  /** All of the window is promised, and none would be if it could be taken back. */
+  isExhausted(unread: number, mss: number): boolean {
+    const { capacity } = this
+    return capacity - unread < Math.min(mss, Math.floor(capacity / 2))
+  }
+
   /** The value of the window field of a segment that leaves now; the edge that it promises is kept. */
   advertise(rcvNxt: Seq, unread: number, mss: number): number {
     const window = this.select(rcvNxt, unread, mss)
-    const unit = 2 ** this.shift
+    const unit = 1 << this.shift
     let field = Math.floor(window / unit)
     // Rounding down must not pull back what was promised; rounding up gives a little more each time. Whoever sends byte by byte could so hold the
     // window open for ever, so there is an end to it: then the field shows less than was promised, which is kept (rfc7323#2.4).
@@ -112,8 +128,7 @@ export class ReceiveWindow {
 
   /** The window field of a SYN or SYN-ACK, which is never scaled (rfc7323#2.2). */
   advertiseUnscaled(rcvNxt: Seq): number {
-    const own = promisedOf(windowOfBuffer(this.rcvBuf, this.advWinScale), this.appWin)
-    this.#synWindow = Math.min(own, this.pathLimit(), MAX_UNSCALED_WINDOW)
+    this.#synWindow = Math.min(this.#promised, this.pathLimit(), MAX_UNSCALED_WINDOW)
     this.rcvAcc = seqAdd(rcvNxt, this.#synWindow)
     return this.#synWindow
   }
@@ -162,21 +177,35 @@ export class ReceiveWindow {
     this.#rttEdge = seqAdd(rcvNxt, Math.max(1, this.current(rcvNxt)))
   }
 
-  /** The application has taken `taken` bytes in all: once a round trip, twice what it took becomes the window. */
-  tune(now: number, taken: number, mss: number, largestBuffer: number): void {
+  /**
+   * The application has taken `taken` bytes in all: once a round trip, twice what it took becomes the window, and what reaches `outOfOrder`
+   * bytes beyond RCV.NXT comes on top.
+   */
+  tune(now: number, taken: number, mss: number, largestBuffer: number, outOfOrder = 0): void {
     if (this.rcvRtt === 0 || now - this.#measureStart < this.rcvRtt) return
     const copied = taken - this.#measureTaken
     if (copied > this.#space) {
-      if (!this.locked) {
-        // linux: twice what was taken, for the sender doubles too, and room for what it adds meanwhile.
-        let window = copied * 2 + 16 * mss
-        window += Math.floor((window * (copied - this.#space)) / this.#space) * 2
-        const buffer = Math.floor((window * 2 ** 20) / Math.max(1, windowOfBuffer(2 ** 20, this.advWinScale)))
-        this.rcvBuf = Math.max(this.rcvBuf, Math.min(buffer, largestBuffer))
-      }
+      // linux: twice what was taken, for the sender doubles too, and room for what it adds meanwhile.
+      let window = copied * 2 + 16 * mss
+      window += Math.floor((window * (copied - this.#space)) / this.#space) * 2
+      this.#grow(window + outOfOrder, largestBuffer)
       this.#space = copied
     }
     this.#measureStart = now
     this.#measureTaken = taken
+  }
+
+  /**
+   * Data has come that reaches `outOfOrder` bytes beyond RCV.NXT: the application cannot take it, so it is no measure, but a hole shall not
+   * stop a sender that would otherwise have had more window by now (linux: tcp_rcvbuf_grow, as tcp_data_queue_ofo calls it).
+   */
+  makeRoom(outOfOrder: number, largestBuffer: number): void {
+    this.#grow(2 * this.#space + outOfOrder, largestBuffer)
+  }
+
+  #grow(window: number, largestBuffer: number): void {
+    if (this.locked) return
+    const buffer = Math.floor((window * 2 ** 20) / Math.max(1, windowOfBuffer(2 ** 20, this.#advWinScale)))
+    this.rcvBuf = Math.max(this.rcvBuf, Math.min(buffer, largestBuffer))
   }
 }

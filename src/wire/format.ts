@@ -18,6 +18,8 @@ export interface FormatOptions {
    */
   seqBase?: Seq
   ackBase?: Seq
+  /** The sequence number of segments without data too, as tcpdump prints it with `-vv`. */
+  alwaysSeq?: boolean
 }
 
 /** tcpdump's order and letters. */
@@ -100,7 +102,7 @@ function formatParts(
   const ackBase = relative ? (options.ackBase ?? ZERO) : ZERO
 
   let line = `${prefix(options, String(seg.srcPort), String(seg.dstPort))}Flags [${formatFlags(flags)}]`
-  if (length > 0 || (flags & (Flag.SYN | Flag.FIN | Flag.RST)) !== 0) {
+  if (length > 0 || options.alwaysSeq === true || (flags & (Flag.SYN | Flag.FIN | Flag.RST)) !== 0) {
     line += `, seq ${relativeTo(seqBase, seg.seq)}`
     if (length > 0) line += `:${relativeTo(seqBase, seqAdd(seg.seq, length))}`
   }

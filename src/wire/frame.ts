@@ -23,6 +23,10 @@ export const FrameKind = {
   /** Padding that asks for a reply with the token in its first eight bytes. */
   Probe: 1,
   ProbeReply: 2,
+  /** A segment that its sender declared ECN-capable; sent only where both sides have agreed on ECN. */
+  SegmentEct: 3,
+  /** The same, and it met congestion. */
+  SegmentCe: 4,
 } as const
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind]
 
@@ -43,13 +47,21 @@ export type FrameResult = (typeof FrameResult)[keyof typeof FrameResult]
 
 /** One frame of a datagram; a receiver owns one and has it filled anew by each step. */
 export class FrameView {
+  /** `Segment` for those with ECN too. */
   kind: FrameKind = FrameKind.Segment
+  /** ECN: declared capable, and marked. */
+  ect = false
+  marked = false
   /** The body is `buffer[start … end)`. */
   start = 0
   end = 0
   /** Where the next step begins, after a bad frame too. */
   next = 0
 }
+
+/** The kind of frame for a segment that is ECN-capable, or marked, or neither. */
+export const segmentKind = (ect: boolean, marked = false): FrameKind =>
+  ect ? (marked ? FrameKind.SegmentCe : FrameKind.SegmentEct) : FrameKind.Segment
 
 /** Writes the shim for a body of `length` bytes at `buffer[at …]`. */
 export function writeShim(buffer: Buffer, at: number, kind: FrameKind, length: number): void {
@@ -86,10 +98,13 @@ export function nextFrame(
     const versionAndKind = buffer[at + 1]
     if (buffer[at] !== SHIM_MAGIC) result = FrameResult.BadMagic
     else if (versionAndKind >> 4 !== SHIM_VERSION) result = FrameResult.BadVersion
-    else if ((versionAndKind & 0x0f) > FrameKind.ProbeReply) result = FrameResult.UnknownKind
+    else if ((versionAndKind & 0x0f) > FrameKind.SegmentCe) result = FrameResult.UnknownKind
     else if (bodyEnd > end) result = FrameResult.Overrun
     else {
-      out.kind = (versionAndKind & 0x0f) as FrameKind
+      const kind = (versionAndKind & 0x0f) as FrameKind
+      out.ect = kind >= FrameKind.SegmentEct
+      out.marked = kind === FrameKind.SegmentCe
+      out.kind = out.ect ? FrameKind.Segment : kind
       out.start = body
       out.end = bodyEnd
       out.next = bodyEnd

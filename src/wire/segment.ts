@@ -16,6 +16,8 @@ export class Segment {
   /** Meaningful only with ACK set. */
   ack: Seq = 0 as Seq
   flags = 0
+  /** It met congestion on its way (CE), as its frame tells: no part of the header. */
+  marked = false
   /** The window field as it stands in the header, unscaled. */
   wnd = 0
   urgentPointer = 0
@@ -62,6 +64,7 @@ export class Segment {
     this.seq = 0 as Seq
     this.ack = 0 as Seq
     this.flags = 0
+    this.marked = false
     this.wnd = 0
     this.urgentPointer = 0
     this.buffer = EMPTY

@@ -12,6 +12,7 @@ export const toSeq = (n: number): Seq => (n | 0) as Seq
 /** The number that people and packets show: 0 … 2^32 − 1. */
 export const seqPrint = (a: Seq): number => a >>> 0
 
+/** `n` may be any whole number, also beyond 2^32. */
 export const seqAdd = (a: Seq, n: number): Seq => ((a + n) | 0) as Seq
 
 /** How far `a` lies ahead of `b`; negative when it lies behind. Meaningful up to 2^31 − 1 either way. */

@@ -29,6 +29,7 @@ const REFUSALS = 'src/tcp/refusals.ts'
 const RENO = 'src/congestion/reno.ts'
 const SENDER = 'src/tcp/sender.ts'
 const SOFT_ERRORS = 'src/tcp/soft-errors.ts'
+const OPENING = 'src/stack/opening.ts'
 const STACK = 'src/stack/stack.ts'
 const SYN_RECV = 'src/tcp/syn-recv.ts'
 const SYSCTLS = 'src/stack/sysctl-table.ts'
@@ -88,7 +89,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   'MUST-19': at(RENO, 'this.cwnd < this.ssthresh ? this.slowStart(acked) : acked', 'acked'),
   'MUST-20': at(TIMEOUT, 'return elapsed >= retriesTimeUs(retries, rtoMax)', 'return false'),
   'MUST-21': at(TIMEOUT, 'if (c.userTimeoutMs > 0) return elapsed >= c.userTimeoutMs * 1000\n', ''),
-  'MUST-22': at(HANDSHAKE, 'if (c.synRetries >= most) {', 'if (c.synRetries > most) {'),
+  'MUST-22': at(HANDSHAKE, 'if (c.synRetries >= most || ', 'if (c.synRetries > most || '),
   'MUST-24': at(CONNECTION, 'this.timers.keepalive = on && lives', 'this.timers.keepalive = lives'),
   'MUST-25': at(KEEPALIVE, 'on = false', 'on = true'),
   'MUST-26': at(TIMEOUT, 'if (idle < time && keepalive.probesOut === 0) {', 'if (idle < 0) {'),
@@ -123,14 +124,14 @@ export const breaks: Readonly<Record<string, Break>> = {
     '    listener.open()\n',
     "    for (const flows of this.#flows) for (const { localPort } of flows.endpoints()) if (localPort === port) return 'EADDRINUSE'\n    listener.open()\n",
   ),
-  'MUST-43': at(STACK, 'localAddress: request.localAddress,', 'localAddress: undefined,'),
+  'MUST-43': at(OPENING, '      localAddress,\n      localPort: throughTunnel', '      localPort: throughTunnel'),
   'MUST-44': at(
     UDP,
     '      this.localAddress = this.#raw.address().address\n      this.connected = true\n',
     '      this.connected = true\n',
   ),
   'MUST-45': at(
-    TUNNEL,
+    'src/tunnel/opener.ts',
     'if (!socket.connect(remote, remotePort)) {',
     'if (!socket.connect(remote, remotePort) || socket.disconnect() !== undefined) {',
   ),
@@ -145,8 +146,8 @@ export const breaks: Readonly<Record<string, Break>> = {
   'MUST-56': at(REFUSALS, 'now - this.#firstAt >= REFUSED_FOR_US', 'now >= this.#firstAt'),
   'MUST-57': at(
     LISTENERS,
-    'this.#host.openSocket(family, address, port)',
-    "this.#host.openSocket(family, family === 'IPv4' ? '0.0.0.0' : '::', port)",
+    'this.#host.openSocket(family, address, port, undefined, false, reusePort)',
+    "this.#host.openSocket(family, family === 'IPv4' ? '0.0.0.0' : '::', port, undefined, false, reusePort)",
   ),
   'MUST-58': at(
     TRANSMIT,
@@ -163,7 +164,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   'MUST-62': at(ARRIVE, 'seqAdd(seg.seq, seg.urgentPointer)', 'seqAdd(seg.seq, seg.urgentPointer + 1)'),
   'MUST-63': at(TUNNEL, ' || isNobody(remoteAddress, this.local)', ''),
   'MUST-64': at(OPTIONS, 'seg.tsVal = readInt32(buffer, at + 2)', 'seg.tsVal = readInt32(buffer, (at + 5) & ~3)'),
-  'MUST-65': at(TRANSMIT, '  out.flags = flags\n', '  out.flags = flags\n  out.mss = c.advertisedMss\n'),
+  'MUST-65': at(TRANSMIT, '  if (timestamps.on) {', '  out.mss = c.advertisedMss\n  if (timestamps.on) {'),
   'MUST-66': at(
     ARRIVE,
     'if (seqLt(end, receiver.rcvWup) ||',
@@ -230,5 +231,5 @@ export const breaks: Readonly<Record<string, Break>> = {
   ),
   'MAY-16': at(SENDER, '    if (this.cork) return true\n', ''),
   'MAY-18': at(CONNECTION, 'options.congestionControl ?? sysctl.tcp_congestion_control', "'reno'"),
-  'REC-1': at(ACKNOWLEDGE, 'seg.wnd * 2 ** sender.sndWindShift', '(seg.wnd * 2 ** sender.sndWindShift) & 0xffff'),
+  'REC-1': at(ACKNOWLEDGE, 'seg.wnd << sender.sndWindShift', '(seg.wnd << sender.sndWindShift) & 0xffff'),
 }

@@ -12,6 +12,10 @@ type State = (typeof State)[keyof typeof State]
 
 /** linux: bbr_cwnd_gain; twice what the path holds, so that delayed and bunched ACKs do not stop sending. */
 const CWND_GAIN = 2
+/** ours: a path is slower, when its best of ten rounds falls to so much at once. */
+const SLOWER = 0.8
+/** ours: as long as it takes to slow-start to 4,000 segments. */
+const REBUILD_ROUNDS = 12
 /** The round trip to pace the first window by while none is known, µs (linux: bbr_init_pacing_rate_from_rtt). */
 const NOMINAL_RTT_US = 1000
 
@@ -46,6 +50,8 @@ export class Bbr implements CongestionController {
   #idleRestart = false
   #hasRtt: boolean
   #totalDelivered = 0
+  /** The round in which a timeout took the window away. */
+  #cutRound = Number.NEGATIVE_INFINITY
 
   constructor({ mss, now, initialWindow, random, srtt = 0, minRtt = Number.POSITIVE_INFINITY }: ControllerEnvironment) {
     this.cwnd = initialWindow
@@ -98,6 +104,7 @@ export class Bbr implements CongestionController {
       this.#fullPipe.lookAgain()
       this.#longTerm.onTimeout(now, this.#totalDelivered, this.#state === State.ProbeBw)
     }
+    if (!this.#isRebuilding) this.#cutRound = this.#model.round.count
     this.#recovery.enterLoss()
     this.cwnd = this.#model.mss
   }
@@ -150,6 +157,16 @@ export class Bbr implements CongestionController {
     return this.#state === State.ProbeBw && this.#probeBw.isUp
   }
 
+  /** ours: the window that a timeout took away comes back in slow start; what it brings meanwhile is no news of the path. */
+  get #isRebuilding(): boolean {
+    return this.#model.round.count - this.#cutRound < REBUILD_ROUNDS
+  }
+
+  /** The flight that this sample is of could not have been as fast as the best, whatever the path. */
+  #isTooSmall({ txInFlight }: RateSample): boolean {
+    return txInFlight > 0 && txInFlight < this.#model.bdp(this.#model.maxBwBps, 1)
+  }
+
   /** linux: bbr_update_model */
   #updateModel(sample: RateSample): void {
     const { now, interval } = sample
@@ -162,12 +179,16 @@ export class Bbr implements CongestionController {
       if (round.started) this.#recovery.conserving = false
       if (this.#longTerm.onAck(sample, appLimited, round.started, this.#state === State.ProbeBw))
         this.#enterProbeBw(now)
-      model.onBandwidth(sample.rate, appLimited)
+      const before = model.maxBwBps
+      model.onBandwidth(sample.rate, appLimited || (this.#isRebuilding && this.#isTooSmall(sample)))
+      // ours: the path has become slower, and what is in flight was measured for what it was; the gains of PROBE_BW would take minutes to drain it.
+      if (this.#state === State.ProbeBw && model.maxBwBps < before * SLOWER) this.#state = State.Drain
     }
     const bw = this.#bwBps
     this.#aggregation.onAck(sample, round.started, bw, this.cwnd)
     if (this.#state === State.ProbeBw) this.#probeBw.onAck(sample, model, this.#pacingGain, bw)
-    this.#fullPipe.onAck(model.maxBwBps, round.started, appLimited)
+    // ours: nor does a flight judge that was too small to be as fast as the best, as where a recovery has just cut it.
+    this.#fullPipe.onAck(model.maxBwBps, round.started, appLimited || this.#isTooSmall(sample))
     this.#checkDrain(sample)
     this.#checkProbeRtt(sample)
   }
@@ -248,7 +269,9 @@ export class Bbr implements CongestionController {
     const { delivered } = sample
     if (delivered <= 0) return
     const model = this.#model
-    const cwnd = this.#recovery.onAck(sample, this.cwnd, model.round)
+    // ours: what PROBE_RTT left in flight is no measure of what the path holds, and the windows that follow would be too small to measure by.
+    const heldDown = this.#probeRtt.held.covers(sample.priorDelivered)
+    const cwnd = this.#recovery.onAck(sample, this.cwnd, model.round, heldDown ? model.bdp(bwBps, 1) : 0)
     if (this.#recovery.conserving) {
       this.cwnd = cwnd
       return

@@ -81,7 +81,7 @@ export function inNetworkAtNextSend(
   quantum: number,
   pacingGain: number,
 ): number {
-  const wait = Math.max((sample.nextSendAt ?? 0) - sample.now, 0)
+  const wait = Math.max(sample.nextSendAt - sample.now, 0)
   const then = pacingGain > 1 ? inFlight + quantum : inFlight
   return Math.max(then - (bwBps * wait) / 1e6, 0)
 }

@@ -27,12 +27,14 @@ export class RecoveryWindow {
 
   /** `cut`: PROBE_RTT has, so that an earlier window may be the better one to come back to. */
   save(cwnd: number, cut: boolean): void {
-    this.priorCwnd = cut || this.inEpisode ? Math.max(this.priorCwnd, cwnd) : cwnd
+    this.priorCwnd = cut || this.inEpisode || this.#left ? Math.max(this.priorCwnd, cwnd) : cwnd
   }
 
   enter(): void {
     this.#episode = Episode.Recovery
-    this.#entered = true
+    // linux: prev_ca_state; where one ACK ends an episode and begins the next, as it goes on and on while more than one segment in a window is
+    // lost, it is one episode, and nothing is cut a second time.
+    this.#entered = !this.#left
     this.#left = false
   }
 
@@ -49,8 +51,8 @@ export class RecoveryWindow {
     this.#entered = false
   }
 
-  /** Something was delivered: the window to go on from. */
-  onAck(sample: RateSample, cwnd: number, round: RoundCounter): number {
+  /** Something was delivered: the window to go on from. `least`: what an episode that begins leaves of it in any case. */
+  onAck(sample: RateSample, cwnd: number, round: RoundCounter, least: number): number {
     const { inFlight, delivered, mss } = sample
     let next = cwnd
     if (sample.lost > 0) next = Math.max(next - sample.lost, mss)
@@ -59,7 +61,7 @@ export class RecoveryWindow {
       if (sample.inRecovery) {
         this.conserving = true
         round.restart(sample.totalDelivered)
-        next = inFlight + delivered
+        next = Math.max(inFlight + delivered, Math.min(cwnd, least))
       } else {
         // The episode was over as it began: a probe repaired the loss (rfc8985#7.4.1).
         this.leave()

@@ -43,7 +43,7 @@ export class Ecn {
   }
 
   onAck(sample: RateSample, roundStart: boolean, minRtt: number, inStartup: boolean): void {
-    const marked = sample.ecnMarked ?? 0
+    const marked = sample.ecnMarked
     if (marked > 0) this.#seen = true
     this.#marked += marked
     this.#delivered += sample.delivered

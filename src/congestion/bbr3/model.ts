@@ -100,7 +100,7 @@ export class Model {
 
   /** IsInflightTooHigh: more than 2 % lost of what was in flight with the segment now acknowledged. */
   lossTooHigh(sample: RateSample): boolean {
-    return lostSince(sample) > txInFlight(sample) * LOSS_THRESHOLD
+    return sample.lostSinceSent > txInFlight(sample) * LOSS_THRESHOLD
   }
 
   /** BBRInitLowerBounds, BBRLossLowerBounds */
@@ -142,9 +142,8 @@ export class Model {
   }
 }
 
-/** What was in flight when the acknowledged segment left, and what was lost since; a sender that does not stamp them gives what is nearest. */
+/** What was in flight when the acknowledged segment left; where the ACK delivered nothing that is known, what is nearest. */
 const txInFlight = (sample: RateSample): number => sample.txInFlight || sample.inFlightBefore
-const lostSince = (sample: RateSample): number => sample.lostSinceSent ?? sample.lost
 
 /**
  * BBRInflightAtLoss: how much was in flight when the loss of this flight passed the threshold. The draft asks it of each lost segment; here what one
@@ -153,7 +152,7 @@ const lostSince = (sample: RateSample): number => sample.lostSinceSent ?? sample
 export function inflightAtLoss(sample: RateSample): number {
   const { lost } = sample
   const before = Math.max(txInFlight(sample) - lost, 0)
-  const lostBefore = Math.max(lostSince(sample) - lost, 0)
+  const lostBefore = Math.max(sample.lostSinceSent - lost, 0)
   const prefix = (LOSS_THRESHOLD * before - lostBefore) / (1 - LOSS_THRESHOLD)
   return before + Math.min(Math.max(prefix, 0), lost)
 }

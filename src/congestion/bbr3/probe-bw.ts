@@ -138,7 +138,7 @@ export class ProbeBw {
     }
     if (model.inflightHi === Number.POSITIVE_INFINITY) return false
     // Whatever went through safely is no bound.
-    const { txInFlight = 0 } = sample
+    const { txInFlight } = sample
     if (txInFlight > model.inflightHi) model.inflightHi = txInFlight
     if (inProbeBw && this.phase === Phase.Up) this.#raise(sample, model, cwnd)
     return false

@@ -23,7 +23,7 @@ export class Signals {
       this.lossInRound = true
       this.lossEvents++
     }
-    if ((sample.ecnMarked ?? 0) > 0) this.#ecnInRound = true
+    if (sample.ecnMarked > 0) this.#ecnInRound = true
     this.roundStart = false
     if (sample.interval <= 0) return
     model.bwLatest = Math.max(model.bwLatest, sample.rate)

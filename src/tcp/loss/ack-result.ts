@@ -1,8 +1,10 @@
+import type { RateSampler } from '../../congestion/index.ts'
 import { type Seq, seqGt, seqLt } from '../../wire/index.ts'
 import { Sent, type SentSegment } from '../scoreboard.ts'
 
 /** What one acknowledgement did, gathered as it passes through the parts of a connection; one record, filled anew each time. */
 export class AckResult {
+  readonly #sampler: RateSampler
   now = 0
   /** SND.UNA before. */
   priorUna: Seq = 0 as Seq
@@ -67,6 +69,10 @@ export class AckResult {
   priorDelivered = 0
   priorDeliveredTs = -1
 
+  constructor(sampler: RateSampler) {
+    this.#sampler = sampler
+  }
+
   reset(now: number, una: Seq, inFlight: number, fack: Seq, minRtt: number): void {
     this.now = now
     this.priorUna = una
@@ -101,6 +107,7 @@ export class AckResult {
 
   /** A segment is delivered, by SACK or in sequence, for the first time. `recoveryPoint`: end of what was sent before the episode. */
   onDelivered(segment: SentSegment, bySack: boolean, recoveryPoint: Seq): void {
+    this.#sampler.onDelivered(segment, segment.xmitTs)
     this.deliveredSegs++
     const { xmitTs, end } = segment
     const rtt = this.now - xmitTs

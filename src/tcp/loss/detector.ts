@@ -17,6 +17,10 @@ export interface LossContext {
   srtt: number
   /** Bits of `tcp_recovery`. */
   tcpRecovery: number
+  /** End of what was sent before the episode. */
+  recoveryPoint: Seq
+  /** New data could be sent. */
+  canSendNew: boolean
   /** Early retransmit is on, and there is nothing new that could be sent instead (rfc5827#3). */
   earlyRetransmit: boolean
 }

@@ -1,5 +1,5 @@
 import { type Seq, seqGt } from '../../wire/index.ts'
-import { type Scoreboard, Sent } from '../scoreboard.ts'
+import { type Scoreboard, Sent, type SentSegment } from '../scoreboard.ts'
 import { CaState } from '../state.ts'
 import type { AckResult } from './ack-result.ts'
 import type { LossContext, LossDetector } from './detector.ts'
@@ -78,21 +78,17 @@ export class Rack implements LossDetector {
     const { now } = context
     const window = this.reoWnd(board, context)
     let wait = 0
-    for (let position = board.head; position < board.tail; position++) {
-      const segment = board.at(position)
-      const { state } = segment
-      if (!sentAfter(this.xmitTs, this.endSeq, segment.xmitTs, segment.end)) {
-        // Segments sent once lie in the order of sending: none behind this one was sent earlier, but for retransmissions, later still.
-        if ((state & Sent.EverRetrans) === 0) break
-        continue
-      }
-      if ((state & Sent.Sacked) !== 0 || (state & (Sent.Lost | Sent.Retrans)) === Sent.Lost) continue
+    for (let next: SentSegment | null, segment = board.eldest; segment !== null; segment = next) {
+      next = segment.younger
+      if (segment.xmitTs > this.xmitTs) break
+      if (!sentAfter(this.xmitTs, this.endSeq, segment.xmitTs, segment.end)) continue
       const left = segment.xmitTs + this.rtt + window - now
       if (left > 0) {
         if (left > wait) wait = left
         continue
       }
-      if ((state & Sent.Retrans) !== 0) {
+      const position = board.find(segment.seq)
+      if ((segment.state & Sent.Retrans) !== 0) {
         board.clearRetransmitted(position)
         ack.lostRetrans = true
       }

@@ -21,6 +21,8 @@ export interface RecoveryInput {
   sndUna: Seq
   sndNxt: Seq
   mss: number
+  /** A segment longer than `mss`, to find out whether the path takes such (rfc4821); `start` null: none is out. */
+  mtuProbe: { readonly start: Seq | null; readonly end: Seq }
   /** New data could be sent now, by the peer's window and for want of nothing else. */
   canSendNew: boolean
   minRtt: number
@@ -53,6 +55,10 @@ export class Recovery {
   frtoSendsNew = false
   /** The last ACK stops short of what was selectively acknowledged. */
   reneging = false
+  /** The last ACK showed that the probe for larger segments is lost. */
+  lostMtuProbe = false
+  /** The window was reduced: the peer, where it knows of ECN, is to be told; set until whoever tells it takes it. */
+  cwrDue = false
   /** D-SACKs received, segments. */
   dsackDups = 0
   #detector: LossDetector = new NewReno()
@@ -77,6 +83,8 @@ export class Recovery {
       minRtt: Number.POSITIVE_INFINITY,
       srtt: 0,
       tcpRecovery: 0,
+      recoveryPoint: 0 as Seq,
+      canSendNew: false,
       earlyRetransmit: false,
     }
   }
@@ -111,6 +119,7 @@ export class Recovery {
 
   onAck(ack: AckResult, input: RecoveryInput): void {
     const { board, mss } = input
+    this.lostMtuProbe = false
     const mib = this.#mib
     if (this.#rack !== null) {
       this.#rack.onAck(ack)
@@ -133,6 +142,7 @@ export class Recovery {
 
   /** linux: tcp_ack, no_queue. Nothing was outstanding when it came: it may still tell that what was sent again had arrived before. */
   onIdleAck(ack: AckResult, input: RecoveryInput): void {
+    ack.ece = false
     if (ack.dsack) this.#alert(ack, input)
     this.#onLossProbe(ack, input)
   }
@@ -173,7 +183,7 @@ export class Recovery {
         } else if (this.#undoPartial(ack, input)) return
         if (this.undo.allDuplicates) {
           this.#undoByDsack(input)
-          this.#tryOpen(input)
+          this.#tryOpen(input, ack)
         }
         this.#detect(ack, input)
         if (this.caState === CaState.Recovery) {
@@ -200,8 +210,8 @@ export class Recovery {
     }
     if (this.caState <= CaState.Disorder && this.undo.allDuplicates) this.#undoByDsack(input)
     this.#detect(ack, input)
-    if (board.lostOutSegs > 0) this.#enterRecovery(input, ack.ece)
-    else this.#tryOpen(input)
+    if (board.lostOutSegs === 0) this.#tryOpen(input, ack)
+    else if (!this.#loseMtuProbe(input)) this.#enterRecovery(input, ack.ece)
   }
 
   /** linux: tcp_process_loss. After a timeout: was it needless (rfc5682), is it over? */
@@ -247,15 +257,19 @@ export class Recovery {
     context.minRtt = input.minRtt
     context.srtt = input.srtt
     context.tcpRecovery = tcp_recovery
+    context.recoveryPoint = this.recoveryPoint
+    context.canSendNew = input.canSendNew
     context.earlyRetransmit = (tcp_early_retrans === 1 || tcp_early_retrans === 2) && !input.canSendNew
     this.#detector.detect(input.board, ack, context)
+    input.sample.lost = ack.lost
+    input.sample.inFlight = input.board.inFlight
     if (ack.lostRetrans) this.#mib.TCPLostRetransmit++
   }
 
-  #applyReduction(ack: AckResult, { controller, board, mss }: RecoveryInput): void {
+  #applyReduction(ack: AckResult, { controller, board, mss }: RecoveryInput, delivered = ack.delivered): void {
     if (!this.isReducing || controller.ownsRecovery) return
     const input = this.#reductionInput
-    input.delivered = ack.delivered
+    input.delivered = delivered
     input.advanced = ack.advanced
     input.lost = ack.lost > 0
     input.mss = mss
@@ -267,10 +281,13 @@ export class Recovery {
   /** The reordering timer went off (rfc8985#6.2 step 5, linux: tcp_rack_reo_timeout). `ack` is only a place to count in. */
   onReoTimeout(ack: AckResult, input: RecoveryInput): void {
     this.#rack?.reset()
+    this.lostMtuProbe = false
     this.#detect(ack, input)
-    if (ack.lost === 0) return
-    if (this.caState !== CaState.Recovery) this.#enterRecovery(input, false)
-    this.#applyReduction(ack, input)
+    if (ack.lost === 0 || this.#loseMtuProbe(input)) return
+    const begins = this.caState !== CaState.Recovery
+    if (begins) this.#enterRecovery(input, false)
+    // linux: as if this were the ACK of a segment, or all that is lost would leave again at once, in the window from before.
+    this.#applyReduction(ack, input, begins ? input.mss : 0)
   }
 
   /** The retransmission timer expired with data outstanding (rfc6298#5.4, linux: tcp_enter_loss). */
@@ -293,6 +310,7 @@ export class Recovery {
     const { inFlight } = board
     board.markAllLost(reneged)
     this.#detector.reset()
+    this.cwrDue = true
     controller.onTimeout?.(now, inFlight, !fresh)
     // linux: in disorder the measured degree of reordering has misled.
     if (newRecovery && this.caState === CaState.Disorder && board.sackedOutSegs >= this.#sysctl.tcp_reordering)
@@ -318,11 +336,19 @@ export class Recovery {
     }
   }
 
+  /** Another controller has come into an episode that the one before it had answered. */
+  onControllerChange({ controller, board, sample }: RecoveryInput): void {
+    this.undo.forget()
+    if (!this.isReducing) return
+    if (controller.ownsRecovery) controller.onEnterRecovery?.(sample)
+    else this.reduction.begin(controller, board)
+  }
+
   /** A window reduction for another reason than loss (linux: tcp_enter_cwr). */
-  enterCwr(input: RecoveryInput): void {
+  #enterCwr(ack: AckResult, input: RecoveryInput): void {
     if (this.caState >= CaState.CWR) return
     this.undo.forget()
-    this.#reduce(input, true)
+    this.#reduce(input, true, ack)
     this.#setState(CaState.CWR, 'ECN')
     this.recoveryPoint = input.sndNxt
   }
@@ -350,6 +376,12 @@ export class Recovery {
 
   // ---- Undo ----------------------------------------------------------------------------------------------------------------------
 
+  /** linux: tcp_undo_cwnd_reduction, tcp_ecn_withdraw_cwr */
+  #restore(controller: CongestionController): void {
+    this.undo.restore(controller)
+    this.cwrDue = false
+  }
+
   /** linux: tcp_may_undo */
   #mayUndo(ack: AckResult): boolean {
     return this.undo.isOpen && (this.undo.allDuplicates || ack.echoOfOriginal)
@@ -365,7 +397,7 @@ export class Recovery {
       const loss = this.caState === CaState.Loss
       if (loss) this.#mib.TCPLossUndo++
       else this.#mib.TCPFullUndo++
-      this.undo.restore(controller)
+      this.#restore(controller)
       controller.onUndo?.(ack.echoOfOriginal ? UndoKind.Eifel : UndoKind.DSack)
     } else this.#rack?.onRecoveryEnd(false)
     if (board.reno && sndUna === this.recoveryPoint && this.#sysctl.newreno_exit === 1) return true
@@ -376,7 +408,7 @@ export class Recovery {
   /** linux: tcp_try_undo_dsack */
   #undoByDsack({ controller }: RecoveryInput): void {
     this.#rack?.onRecoveryEnd(true)
-    this.undo.restore(controller)
+    this.#restore(controller)
     controller.onUndo?.(UndoKind.DSack)
     this.#mib.TCPDSACKUndo++
   }
@@ -396,7 +428,7 @@ export class Recovery {
     if (board.retransOutSegs > 0) return true
     board.clearLost()
     this.#detector.reset()
-    this.undo.restore(controller)
+    this.#restore(controller)
     this.undo.firstRetransTs = -1
     controller.onUndo?.(UndoKind.Eifel)
     this.#mib.TCPPartialUndo++
@@ -410,7 +442,7 @@ export class Recovery {
     board.clearLost()
     this.#detector.reset()
     this.#rack?.onNeedless(ack)
-    this.undo.restore(controller)
+    this.#restore(controller)
     controller.onUndo?.(byFrto ? UndoKind.FRto : ack.echoOfOriginal ? UndoKind.Eifel : UndoKind.DSack)
     this.#mib.TCPLossUndo++
     if (byFrto) this.#mib.TCPSpuriousRTOs++
@@ -444,15 +476,38 @@ export class Recovery {
     this.#setState(CaState.Recovery, this.#detector.name)
   }
 
-  #reduce({ controller, board, sample }: RecoveryInput, final: boolean): void {
+  /**
+   * rfc4821#7.5: what is lost is, first of all, the probe for larger segments. It is no sign of congestion: its bytes are sent again, in shorter
+   * segments, and the window stays (linux: tcp_simple_retransmit).
+   */
+  #loseMtuProbe({ mtuProbe, board, sndUna, sndNxt }: RecoveryInput): boolean {
+    if (mtuProbe.start !== sndUna || this.caState >= CaState.CWR) return false
+    // Without SACK as much as one short segment was marked.
+    for (let p = board.head; p < board.tail && seqGt(mtuProbe.end, board.at(p).seq); p++) board.markLost(p)
+    this.lostMtuProbe = true
+    this.undo.forget()
+    this.tlp.reset()
+    this.frto = false
+    this.frtoSendsNew = false
+    this.recoveryPoint = sndNxt
+    this.#setState(CaState.Loss, 'MTU probe lost')
+    return true
+  }
+
+  /** `final`: it cannot be undone. `marks`: the ACK that reported them, where these are the reason. */
+  #reduce({ controller, board, sample }: RecoveryInput, final: boolean, marks: AckResult | null = null): void {
     if (!final) this.undo.keep(controller)
     this.tlp.reset()
-    controller.onEnterRecovery?.(sample)
+    this.cwrDue = true
+    if (marks === null || controller.onEcn === undefined) controller.onEnterRecovery?.(sample)
+    else controller.onEcn(marks.now, marks.delivered)
     if (!controller.ownsRecovery) this.reduction.begin(controller, board)
   }
 
   /** linux: tcp_try_to_open */
-  #tryOpen(input: RecoveryInput): void {
+  #tryOpen(input: RecoveryInput, ack: AckResult): void {
+    // rfc3168#6.1.2: once a window of data.
+    if (ack.ece) this.#enterCwr(ack, input)
     if (this.caState === CaState.CWR) return
     this.#keepOpen(input.board)
     this.recoveryPoint = input.sndNxt

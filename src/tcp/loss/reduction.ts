@@ -43,7 +43,8 @@ export class Prr implements Reduction {
   out = 0
 
   begin(controller: CongestionController): void {
-    this.#priorCwnd = controller.cwnd
+    // Where a timeout has left less than the threshold, nothing is to be reduced: one leaves for each that arrives.
+    this.#priorCwnd = Math.max(controller.cwnd, Math.min(controller.ssthresh, Number.MAX_SAFE_INTEGER))
     this.delivered = 0
     this.out = 0
   }

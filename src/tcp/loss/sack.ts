@@ -1,5 +1,6 @@
 import { type Segment, type Seq, seqGt, seqLeq, seqLt } from '../../wire/index.ts'
 import { type Scoreboard, Sent } from '../scoreboard.ts'
+import { CaState } from '../state.ts'
 import type { AckResult } from './ack-result.ts'
 import type { LossContext, LossDetector } from './detector.ts'
 import { duplicateThreshold } from './newreno.ts'
@@ -18,16 +19,25 @@ export function applySack(
     const end = seg.sack[i * 2 + 1] as Seq
     // Nonsense, data never sent, or a block that reaches below SND.UNA: old, or a D-SACK, which is read elsewhere.
     if (!seqLt(start, end) || seqGt(end, sndNxt) || seqLt(start, sndUna)) continue
-    for (let position = board.find(start); position < board.tail; position++) {
+    for (let position = board.find(start); position < board.tail; ) {
       const segment = board.at(position)
       if (seqGt(segment.end, end)) break
-      if (seqLt(segment.seq, start) || (segment.state & Sent.Sacked) !== 0) continue
+      if ((segment.state & Sent.Sacked) !== 0) {
+        position = board.skipKnown(position)
+        continue
+      }
+      if (seqLt(segment.seq, start)) {
+        position++
+        continue
+      }
       ack.onDelivered(segment, true, recoveryPoint)
       board.markSacked(position)
       ack.sacked += segment.length
       ack.delivered += segment.length
+      position++
     }
   }
+  board.keepBlocks(seg, sndUna, sndNxt)
 }
 
 /** Whether the peer threw away what it had selectively acknowledged (rfc2018#8): its cumulative ACK stops short of it. */
@@ -43,6 +53,8 @@ export class SackCounting implements LossDetector {
   readonly lookAt: number = Number.POSITIVE_INFINITY
   /** Every segment before this position has been judged. */
   #judged = 0
+  /** RescueRxt: when SND.UNA is beyond it the last segment may be sent again for want of anything better; null: it never was. */
+  #rescued: Seq | null = null
   readonly #fack: boolean
 
   constructor(fack: boolean) {
@@ -53,8 +65,13 @@ export class SackCounting implements LossDetector {
     return this.#fack ? 'fack' : 'sack'
   }
 
-  detect(board: Scoreboard, ack: AckResult, { reordering, earlyRetransmit }: LossContext): void {
-    if (board.isEmpty || board.sackedOutSegs === 0) return
+  detect(board: Scoreboard, ack: AckResult, context: LossContext): void {
+    if (board.isEmpty) return
+    if (board.sackedOutSegs > 0) this.#judge(board, ack, context)
+    this.#rescue(board, ack, context)
+  }
+
+  #judge(board: Scoreboard, ack: AckResult, { reordering, earlyRetransmit }: LossContext): void {
     if (this.#judged < board.head) this.#judged = board.head
     const threshold = duplicateThreshold(board, reordering.degree, earlyRetransmit)
     const edge =
@@ -62,6 +79,20 @@ export class SackCounting implements LossDetector {
     for (; this.#judged < edge; this.#judged++) {
       if (board.markLost(this.#judged)) ack.lost += board.at(this.#judged).length
     }
+  }
+
+  /**
+   * rfc6675#4, NextSeg rule 4: nothing lost and nothing new is left to send, and no ACK would come if the end of the flight was lost. So the last
+   * segment goes again, once in an episode.
+   */
+  #rescue(board: Scoreboard, ack: AckResult, { caState, canSendNew, sndUna, recoveryPoint }: LossContext): void {
+    if (caState !== CaState.Recovery || canSendNew || board.nextLost() >= 0) return
+    if (this.#rescued !== null && !seqGt(sndUna, this.#rescued)) return
+    const last = board.tail - 1
+    const { state, length } = board.at(last)
+    if ((state & (Sent.Sacked | Sent.Lost | Sent.Retrans)) !== 0) return
+    this.#rescued = recoveryPoint
+    if (board.markLost(last)) ack.lost += length
   }
 
   reset(): void {

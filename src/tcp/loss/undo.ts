@@ -3,14 +3,15 @@ import { type Seq, seqGt } from '../../wire/index.ts'
 
 /**
  * What a reduction took away, and the evidence whether it had to (linux: undo_marker, undo_retrans). Two kinds of evidence speak against it: every
- * retransmission was reported as a duplicate (rfc2883, rfc3708), or an ACK echoes a timestamp older than the first of them (Eifel, rfc3522).
+ * retransmission was reported as a duplicate (rfc2883, rfc3708#2), or an ACK echoes a timestamp older than the first of them (Eifel, rfc3522#3.2).
  */
 export class Undo {
   /** SND.UNA when the episode began; null: there is nothing to undo. */
   #marker: Seq | null = null
   /** Retransmissions of the episode not yet reported as duplicates, segments; −1: none was made yet. */
   #retrans = -1
-  #priorCwnd = 0
+  /** The window before the reduction; 0: nothing is kept. */
+  priorCwnd = 0
   #priorSsthresh = 0
   /** When the first retransmission of the episode was sent, µs; −1 none (linux: retrans_stamp). */
   firstRetransTs = -1
@@ -23,7 +24,7 @@ export class Undo {
 
   /** Keeps what the reduction is about to take. */
   keep(controller: CongestionController): void {
-    this.#priorCwnd = controller.cwnd
+    this.priorCwnd = controller.cwnd
     this.#priorSsthresh = controller.ssthresh
   }
 
@@ -48,10 +49,10 @@ export class Undo {
     return this.#marker !== null && this.#retrans === 0
   }
 
-  /** rfc4015: back to where it was; growth made meanwhile stays. */
+  /** rfc4015#3.2: back to where it was; growth made meanwhile stays. */
   restore(controller: CongestionController): void {
-    if (this.#priorCwnd > 0 && !controller.ownsRecovery) {
-      controller.cwnd = Math.max(controller.cwnd, this.#priorCwnd)
+    if (this.priorCwnd > 0 && !controller.ownsRecovery) {
+      controller.cwnd = Math.max(controller.cwnd, this.priorCwnd)
       if (this.#priorSsthresh > controller.ssthresh) controller.ssthresh = this.#priorSsthresh
     }
     this.forget()
@@ -60,6 +61,6 @@ export class Undo {
   /** The reduction stands. */
   forget(): void {
     this.#marker = null
-    this.#priorCwnd = 0
+    this.priorCwnd = 0
   }
 }

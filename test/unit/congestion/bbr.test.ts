@@ -320,6 +320,27 @@ describe('BBR', () => {
     expect(Math.abs(acks.cc.cwnd - cwnd)).toBeLessThanOrEqual(2 * MSS)
   })
 
+  it('linux: an ACK that ends an episode and begins another goes on with the one', () => {
+    const acks = new Acks()
+    acks.settle(RATE)
+    acks.rounds(10, RATE)
+    const { cwnd } = acks.cc
+    acks.cc.onEnterRecovery(acks.sample)
+    acks.round(RATE / 10, { lost: 10 * MSS, inFlight: 30 * MSS, inRecovery: true, priorDelivered: 0 })
+    acks.round(RATE, { inFlight: 30 * MSS, inRecovery: true })
+    acks.round(RATE, { inFlight: 30 * MSS, inRecovery: true })
+    const before = acks.cc.cwnd
+    acks.cc.onExitRecovery(acks.sample.now)
+    acks.cc.onEnterRecovery(acks.sample)
+    acks.round(RATE / 10, { inFlight: 20 * MSS, inRecovery: true })
+    expect(info(acks.cc).packet_conservation).toBe(false)
+    expect(acks.cc.cwnd).toBeGreaterThanOrEqual(before)
+    // And comes back to the window from before both.
+    acks.cc.onExitRecovery(acks.sample.now)
+    acks.round(RATE / 10)
+    expect(Math.abs(acks.cc.cwnd - cwnd)).toBeLessThanOrEqual(2 * MSS)
+  })
+
   it('[rfc8985#7.4.1] and needs no end of an episode that a probe had repaired before it began', () => {
     const acks = new Acks()
     acks.settle(RATE)

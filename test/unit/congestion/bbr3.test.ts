@@ -345,7 +345,7 @@ describe('BBR version 3', () => {
     expect([info(other.cc).bw_lo, info(other.cc).inflight_lo, other.cc.cwnd]).toEqual([-1, -1, whole])
   })
 
-  it('smooths the share of marks as DCTCP does, and cuts by a third of it', () => {
+  it('[rfc8257#3.3] smooths the share of marks as DCTCP does, and cuts by a third of it', () => {
     const acks = new Acks({ ecnMaxRttUs: 0 })
     acks.settle()
     expect(info(acks.cc).ecn_alpha).toBe(1)

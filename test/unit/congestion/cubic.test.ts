@@ -65,7 +65,7 @@ describe('Cubic', () => {
     expect(small.segments).toBe(2)
   })
 
-  it('[rfc9438#4.2] follows W(t) = C·(t − K)³ + W_max within a hundredth', () => {
+  it('[rfc9438#4.1.2] [rfc9438#4.2] follows W(t) = C·(t − K)³ + W_max within a hundredth', () => {
     const rig = new Rig(2000, 100 * MS)
     rig.lose()
     const start = rig.now
@@ -195,6 +195,39 @@ describe('Cubic', () => {
     expect(rig.segments).toBeLessThan(75)
   })
 
+  it('[rfc9438#4.4] is concave below W_max, [rfc9438#4.5] and convex above', () => {
+    const rig = new Rig(1000, 100 * MS)
+    rig.lose()
+    rig.round()
+    const gains: number[] = []
+    // K is 9.1 s: the first 90 round trips lie below, the next 90 above.
+    const { k } = rig.info()
+    for (let i = 0; i < 180; i++) {
+      const before = rig.segments
+      rig.round()
+      gains.push(rig.segments - before)
+    }
+    const by = (from: number): number => gains.slice(from, from + 15).reduce((sum, gain) => sum + gain, 0)
+    expect(Math.round(k * 10)).toBe(91)
+    const sums = [0, 15, 30, 45, 60, 75, 90, 105, 120, 135, 150, 165].map(by)
+    for (let i = 1; i < 6; i++) expect(sums[i]).toBeLessThan(sums[i - 1])
+    for (let i = 7; i < 12; i++) expect(sums[i]).toBeGreaterThan(sums[i - 1])
+  })
+
+  it('[rfc9438#4.10] where slow start ends without a loss, the curve begins at the window with K = 0', () => {
+    const rig = new Rig(100, 100 * MS, { hystart: 'off', renoFriendly: false })
+    rig.cc.ssthresh = 100 * MSS
+    rig.round()
+    const { k, w_max, epoch } = rig.info()
+    expect([k, w_max]).toEqual([0, 0])
+    const from = rig.segments
+    rig.rounds(100)
+    // Outwards from there: C·t³, unless a twentieth a round trip is more.
+    const t = (rig.now - epoch) / SECOND
+    expect(rig.segments).toBeGreaterThanOrEqual(Math.floor(C * t ** 3 + from) - 1)
+    expect(rig.info().k).toBe(0)
+  })
+
   it('linux: grows by a twentieth a round trip at least while nothing is known', () => {
     const rig = new Rig(400, 10 * MS, { hystart: 'off', renoFriendly: false })
     rig.cc.ssthresh = 400 * MSS
@@ -204,7 +237,7 @@ describe('Cubic', () => {
     expect(rig.segments / before).toBeLessThan(1.055)
   })
 
-  it('[rfc9438#4.9] a reduction that was needless is taken back, epoch and all', () => {
+  it('[rfc9438#4.9.2] a reduction that was needless is taken back, epoch and all', () => {
     const rig = new Rig(1000, 100 * MS)
     rig.lose()
     rig.rounds(30)
@@ -223,7 +256,7 @@ describe('Cubic', () => {
     expect(Math.abs(rig.segments / (C * (t - (before.k as number)) ** 3 + 1000) - 1)).toBeLessThan(0.01)
   })
 
-  describe('[rfc9438#5.8] time in which the window could not grow does not count', () => {
+  describe('time in which the window could not grow does not count', () => {
     const withPause = (idle: (rig: Rig) => void): number => {
       const rig = new Rig(1000, 100 * MS)
       rig.lose()
@@ -234,7 +267,7 @@ describe('Cubic', () => {
     }
     const straight = withPause(() => {})
 
-    it('silence', () => {
+    it('[rfc9438#5.8] silence', () => {
       const idle = withPause((rig) => {
         rig.now += 30 * SECOND
         rig.cc.onSent(rig.now, MSS, MSS)
@@ -242,7 +275,7 @@ describe('Cubic', () => {
       expect(Math.abs(idle / straight - 1)).toBeLessThan(0.01)
     })
 
-    it('an application that sends little', () => {
+    it('[rfc9438#5.8] an application that sends little', () => {
       const little = withPause((rig) => {
         for (let i = 0; i < 300; i++) {
           rig.now += 100 * MS

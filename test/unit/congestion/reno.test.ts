@@ -117,6 +117,18 @@ describe('Reno', () => {
     expect(() => reno(10, { abcLimit: 0 })).toThrow(TypeError)
   })
 
+  it('[rfc3465#2.3] to one after a timeout, for an ACK may then cover what had arrived long before', () => {
+    const cc = reno(10, { abcLimit: 2 })
+    cc.onTimeout(0, 10 * MSS, false)
+    cc.onAck(acked(3 * MSS))
+    expect(cc.cwnd).toBe(2 * MSS)
+    // Without a limit there is none here either, as in Linux.
+    const free = reno(10)
+    free.onTimeout(0, 10 * MSS, false)
+    free.onAck(acked(3 * MSS))
+    expect(free.cwnd).toBe(4 * MSS)
+  })
+
   it('[rfc8511#3.1] a mark costs less than a loss, unless abe is off', () => {
     const [gentle, plain] = [reno(20), reno(20, { abe: false })]
     gentle.onEcn(0, MSS)

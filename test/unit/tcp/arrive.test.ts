@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { State } from '../../../src/tcp/index.ts'
 import { ack, data, established } from '../../support/script.ts'
 
+// What is done to a segment that arrives: rfc9293#3.10.7.4, linux: tcp_validate_incoming, tcp_ack.
+
 describe('acceptability', () => {
   it('[rfc9293#3.10.7.4] what lies before the window is acknowledged again and dropped', () => {
     const s = established().inject({ flags: 'P.', len: 100 }).expectSent(ack(101)).expectEvents('readable')

@@ -282,3 +282,19 @@ describe('the application lets go', () => {
     timeWait().close().expectSent().expectState(State.TIME_WAIT)
   })
 })
+
+describe('TCP_LINGER2', () => {
+  it('is how long an orphan of its own waits for the FIN', () => {
+    const s = finWait1()
+    s.c.finTimeout = 7
+    s.close().inject({ ack: 2 }).expectSent().expectState(State.FIN_WAIT2)
+    s.at(6999).expectState(State.FIN_WAIT2).at(7000).expectState(State.CLOSE)
+  })
+
+  it('linux: below 0 it does not wait, and resets the connection', () => {
+    const s = finWait1()
+    s.c.finTimeout = -1
+    s.close().inject({ ack: 2 }).expectSent({ flags: 'R.' }).expectState(State.CLOSE)
+    expect(s.mib.TCPAbortOnLinger).toBe(1)
+  })
+})

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { CLASSIC, data, established, type Script, segments } from '../../support/script.ts'
 
+// What is in flight, and when a window counts as used: rfc5681#3.1, rfc2861#3, rfc6928#2, linux: tcp_cwnd_validate.
+
 /** Ten segments of window, above the threshold: it grows by one in a round trip, if it is used. */
 function avoiding(): Script {
   const s = established({ connection: { sndbuf: 1_000_000 }, sysctl: CLASSIC })
@@ -77,7 +79,7 @@ describe('the use of the congestion window', () => {
     expect(s.cwndSegs).toBe(11)
   })
 
-  it('tcp_init_cwnd is what it begins with, [rfc3390#1] or two to four segments', () => {
+  it('[rfc6928#2] tcp_init_cwnd is what it begins with, [rfc3390#1] or two to four segments', () => {
     const first = (tcp_init_cwnd: number | 'rfc3390', mss = 1000) =>
       established({ mss, sysctl: { tcp_init_cwnd } }).cwndSegs
     expect([first(1), first(10), first(30)]).toEqual([1, 10, 30])

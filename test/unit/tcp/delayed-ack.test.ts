@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { ack, data, established, type Script, type ScriptOptions } from '../../support/script.ts'
 
+// When an ACK leaves: rfc9293#3.8.6.3, rfc5681#4.2, linux: __tcp_ack_snd_check, tcp_event_data_recv.
+
 /** An established connection whose quick ACKs are used up: so far so many segments came, 10 ms apart. */
 function patient(options: ScriptOptions = {}): Script {
   const s = established(options)

@@ -17,6 +17,18 @@ describe('windows', () => {
     expect(s.c.sender).toMatchObject({ sndWnd: 12_000 })
   })
 
+  it.each([
+    ['[rfc5681#2] stays as it is in duplicate ACKs, which else would be none, where there is no SACK', false, 1],
+    ['opens on data out of order where SACK tells of loss', true, 4],
+  ])('%s', (_, sack, count) => {
+    const s = established({ sack, wscale: 7, sysctl: { tcp_rmem: [4096, 1_000_000, 4_000_000] } })
+    const windows = [3, 4, 5, 6].map((segment) => {
+      s.inject({ seq: 1 + 1000 * segment, len: 1000, ack: 1 }).drain()
+      return s.c.receiver.rcvWnd
+    })
+    expect(new Set(windows).size).toBe(count)
+  })
+
   it('ours: bytes in a queue are whole, whatever fraction a controller has', () => {
     const s = established()
     s.do((c) => {
@@ -137,6 +149,25 @@ describe('what a receiver tells', () => {
     s.inject({ seq: 15_001, len: 1000 })
     expect(s.drain()).toMatchObject([{ sack: [[15_001, 16_001], {}, {}] }])
   })
+
+  it.each([4, 5, 6, 7, 12])(
+    'linux: tells them as they came, %i holes: or a sender takes it for reordering',
+    (holes) => {
+      const s = established({ ...sacking, timestamps: true })
+      s.burst(...Array.from({ length: holes }, (_, i) => ({ seq: i * 2000 + 1001, len: 1000 })))
+      let newest = 0
+      const told = new Set<number>()
+      for (const { sack } of s.drain()) {
+        const fresh = sack.map(([start]) => start).filter((start) => !told.has(start))
+        expect(Math.min(...fresh)).toBeGreaterThan(newest)
+        // rfc2018#4: the first of each is the newest.
+        expect(sack[0][0]).toBe(Math.max(...fresh))
+        newest = Math.max(newest, ...fresh)
+        for (const start of fresh) told.add(start)
+      }
+      expect(told.size).toBe(holes)
+    },
+  )
 })
 
 describe('[rfc5961#5] out of the window', () => {

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { CloseReason, State } from '../../../src/tcp/index.ts'
 import { accepted, ack, CLASSIC, data, established, Script, synReceived, synSent } from '../../support/script.ts'
 
+// Opening: rfc9293#3.10.1, #3.10.7.2, #3.10.7.3, rfc6298#5.7, rfc7323#2 and #3, linux: tcp_rcv_synsent_state_process.
+
 describe('active open', () => {
   it('[rfc9293#3.10.1] sends a SYN, acknowledges the SYN-ACK and is established', () => {
     const s = new Script().openActive().expectState(State.SYN_SENT)
@@ -14,7 +16,7 @@ describe('active open', () => {
     expect(s.mib).toMatchObject({ ActiveOpens: 1, CurrEstab: 1, AttemptFails: 0 })
   })
 
-  it('offers what the parameters say', () => {
+  it('offers what tcp_sack, tcp_timestamps and tcp_window_scaling say', () => {
     new Script().openActive().expectSent({
       mss: 1460,
       wscale: 7,
@@ -282,5 +284,23 @@ describe('passive open', () => {
 
   it('[rfc6298#2.2] the round trip of the SYN-ACK is the first sample', () => {
     expect(accepted({ rtt: 70 }).c.info(0).rtt).toBe(70_000)
+  })
+})
+
+describe('the user timeout', () => {
+  it('linux: bounds the SYN too, once it has been sent again', () => {
+    const s = new Script()
+    s.c.userTimeoutMs = 5000
+    s.openActive().expectSent({ flags: 'S' })
+    s.expectAt(1000, { flags: 'S' }).expectAt(3000, { flags: 'S' }).at(5000).expectState(State.CLOSE)
+    expect(s.c.closeReason).toBe(CloseReason.ConnectTimedOut)
+    expect(s.mib).toMatchObject({ TCPAbortOnTimeout: 1 })
+  })
+
+  it('linux: however short', () => {
+    const s = new Script()
+    s.c.userTimeoutMs = 10
+    s.openActive().expectSent({ flags: 'S' })
+    s.expectAt(1000, { flags: 'S' }).at(1001).expectState(State.CLOSE)
   })
 })

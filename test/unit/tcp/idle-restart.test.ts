@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { ack, CLASSIC, data, established, type Script, type ScriptOptions } from '../../support/script.ts'
 
+// The window after a silence: rfc5681#4.1, rfc2861#3.1, linux: tcp_cwnd_restart.
+
 /** A connection whose window has grown to forty segments, with everything acknowledged, 100 ms a round trip. */
 function grown(options: ScriptOptions = {}): Script {
   const s = established({ ...options, connection: { sndbuf: 1_000_000 }, sysctl: { ...CLASSIC, ...options.sysctl } })

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { ack, CLASSIC, data, established, synSent } from '../../support/script.ts'
 
+// What a connection tells of itself, by the names and units of linux: tcp_get_info, include/uapi/linux/tcp.h.
+
 describe('info', () => {
   it('shows a fresh connection as ss would', () => {
     const s = established({ timestamps: true, sack: true, wscale: 9 })

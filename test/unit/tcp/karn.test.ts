@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { CLASSIC, data, established, type ScriptOptions } from '../../support/script.ts'
 
+// Which acknowledgements give a round-trip time: rfc6298#3, rfc7323#4.1, linux: tcp_ack_update_rtt.
+
 const classic = (options: ScriptOptions = {}) => established({ ...options, sysctl: CLASSIC })
 
 describe('round-trip samples', () => {

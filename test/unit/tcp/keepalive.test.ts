@@ -11,6 +11,8 @@ import {
   synSent,
 } from '../../support/script.ts'
 
+// Keepalive: rfc9293#3.8.4, linux: tcp_keepalive_timer, with tcp_keepalive_time, _intvl and _probes.
+
 const probe = (seq = 0) => ({ flags: '.', seq, len: 0, ack: 1 })
 const kept = (options: ScriptOptions = {}) => established(options).do((c, now) => c.setKeepalive(true, now))
 
@@ -65,6 +67,11 @@ describe('keepalive', () => {
       c.setKeepalive(true, now)
     })
     own.expectAt(10_000, probe()).expectAt(12_000, probe()).expectAt(14_000, { flags: 'R.' }).expectState(State.CLOSE)
+  })
+
+  it('tcp_keepalive_time, tcp_keepalive_intvl and tcp_keepalive_probes hold for who says nothing else', () => {
+    const s = kept({ sysctl: { tcp_keepalive_time: 20, tcp_keepalive_intvl: 3, tcp_keepalive_probes: 2 } })
+    s.expectAt(20_000, probe()).expectAt(23_000, probe()).expectAt(26_000, { flags: 'R.' }).expectState(State.CLOSE)
   })
 
   it('[rfc9293#3.8.4 MUST-24] can be switched off again', () => {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { CLASSIC, data, established, Script, segments, synSent } from '../../support/script.ts'
 
+// The size of segments: rfc9293#3.7.1, rfc6691, linux: tcp_sync_mss.
+
 describe('segment size', () => {
   it('[rfc9293#3.7.1 MUST-16] is the smaller of what the peer and the path take', () => {
     established({ mss: 800 })

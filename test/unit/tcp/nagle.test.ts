@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { State } from '../../../src/tcp/index.ts'
 import { CLASSIC, data, established } from '../../support/script.ts'
 
+// When small segments wait, and where PSH is set: rfc9293#3.7.4, #3.9.1.2, linux: tcp_nagle_check (Minshall), TCP_CORK.
+
 describe('Nagle', () => {
   it('[rfc9293#3.7.4 SHLD-7] a small segment waits while a small one is unacknowledged', () => {
     const s = established()

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { CloseReason, State } from '../../../src/tcp/index.ts'
 import { CLASSIC, data, established, type Script, type ScriptOptions, segments } from '../../support/script.ts'
 
+// Windows closed or too small to use: rfc9293#3.8.6.1, #3.8.6.2.1, linux: tcp_probe_timer, tcp_send_probe0.
+
 /** A bare segment just below SND.UNA, as linux probes. */
 const probe = (seq = 0) => ({ flags: '.', seq, len: 0 })
 

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { ReceiveWindow } from '../../../src/tcp/window.ts'
 import { seqAdd, toSeq } from '../../../src/wire/index.ts'
 
+// The round trip as the receiver sees it: linux: tcp_rcv_rtt_measure, tcp_rcv_space_adjust.
+
 describe('receive autotuning without timestamps', () => {
   it('measures the time in which a window comes, and grows with what the application takes in it', () => {
     const window = new ReceiveWindow(131_072)

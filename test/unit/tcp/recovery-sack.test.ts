@@ -1,18 +1,20 @@
 import { describe, expect, it } from 'vitest'
 import { CaState } from '../../../src/tcp/index.ts'
-import { ack, CLASSIC, data, established, type Script, type ScriptOptions, segments } from '../../support/script.ts'
+import {
+  ack,
+  flight as anyFlight,
+  CLASSIC,
+  data,
+  established,
+  type Script,
+  type ScriptOptions,
+  segments,
+} from '../../support/script.ts'
 
 // Loss found by counting selective acknowledgements (rfc6675). Ten segments of 1000 bytes are out.
 
-function flight(count = 10, options: ScriptOptions = {}): Script {
-  const s = established({
-    sack: true,
-    ...options,
-    connection: { sndbuf: 1_000_000 },
-    sysctl: { ...CLASSIC, ...options.sysctl },
-  }).write(count * 1000)
-  return s.expectSent(...segments(Math.min(count, 10), 1)).at(100)
-}
+const flight = (count = 10, options: ScriptOptions = {}): Script =>
+  anyFlight(count, { ...options, sysctl: { ...CLASSIC, ...options.sysctl } })
 
 describe('SACK', () => {
   it('[rfc6675#4] a segment is lost when three above it have arrived', () => {
@@ -67,6 +69,34 @@ describe('SACK', () => {
     s.inject({ ack: 10_001 }).expectSent()
     expect(s.c.info(s.nowUs)).toMatchObject({ ca_state: CaState.Open, snd_cwnd: 5, snd_ssthresh: 5, total_retrans: 3 })
     expect(s.mib.TCPSackRecovery).toBe(1)
+  })
+
+  it('[rfc6675#4] the last segment goes again where nothing else is left, for its loss would draw no ACK', () => {
+    // The first and the last are lost.
+    const s = flight()
+      .inject({ sack: [[1001, 4001]] })
+      .expectSent(data(1, 1001))
+    s.inject({ sack: [[1001, 9001]] }).expectSent(data(9001, 10_001))
+    s.at(200).inject({ ack: 9001 }).expectSent().inject({ ack: 10_001 }).expectQuiet()
+    expect(s.mib).toMatchObject({ TCPTimeouts: 0, RetransSegs: 2, TCPSackRecovery: 1 })
+  })
+
+  it('[rfc6675#4] once in an episode', () => {
+    const s = flight()
+      .inject({ sack: [[1001, 4001]] })
+      .expectSent(data(1, 1001))
+    s.inject({ sack: [[1001, 8001]] }).expectSent(data(9001, 10_001))
+    // The one before it was lost too: that takes the timeout, which the retransmission of the first began.
+    s.at(200).inject({ ack: 8001 })
+    s.expectAt(500, data(8001, 9001))
+  })
+
+  it('[rfc6675#4] not while there is something new to send', () => {
+    const s = flight(20)
+      .inject({ sack: [[1001, 4001]] })
+      .expectSent(data(1, 1001))
+    s.inject({ sack: [[1001, 9001]] })
+    expect(s.drain().every(({ seq }) => seq > 10_000)).toBe(true)
   })
 
   it('[rfc6675#5] the episode ends at the recovery point', () => {
@@ -189,6 +219,37 @@ describe('the receiving side', () => {
         ...(timestamps ? [] : [[6000, 6500]]),
       ])
     }
+  })
+
+  it('[rfc2883#4.1] tells of a duplicate before all else', () => {
+    const s = established({ sack: true }).burst({ len: 1000 }, { seq: 2001, len: 1000 })
+    s.drain()
+    s.inject({ seq: 1, len: 1000 }).expectSent(
+      ack(1001, {
+        sack: [
+          [1, 1001],
+          [2001, 3001],
+        ],
+      }),
+    )
+    // Above the ACK too, within a block that follows.
+    s.inject({ seq: 2001, len: 1000 }).expectSent(
+      ack(1001, {
+        sack: [
+          [2001, 3001],
+          [2001, 3001],
+        ],
+      }),
+    )
+    expect(s.mib).toMatchObject({ TCPDSACKOldSent: 1, TCPDSACKOfoSent: 1 })
+  })
+
+  it('tcp_dsack 0: does not', () => {
+    const s = established({ sack: true, sysctl: { tcp_dsack: 0 } }).burst({ len: 1000 }, { seq: 2001, len: 1000 })
+    s.drain()
+    s.inject({ seq: 1, len: 1000 }).expectSent(ack(1001, { sack: [[2001, 3001]] }))
+    s.inject({ seq: 2001, len: 1000 }).expectSent(ack(1001, { sack: [[2001, 3001]] }))
+    expect(s.mib).toMatchObject({ TCPDSACKOldSent: 0, TCPDSACKOfoSent: 0 })
   })
 
   it('[rfc2018#2] tells nothing where it was not agreed', () => {

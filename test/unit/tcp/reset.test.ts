@@ -15,6 +15,8 @@ import {
   timeWait,
 } from '../../support/script.ts'
 
+// Resets sent and received: rfc9293#3.5.2, #3.5.3, #3.10.5, #3.10.7.
+
 const synchronizedStates: [string, () => Script, number][] = [
   ['ESTABLISHED', established, 1],
   ['FIN_WAIT1', finWait1, 2],

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { State } from '../../../src/tcp/index.ts'
 import { ack, closeWait, established, finWait2 } from '../../support/script.ts'
 
+// Guesses from off the path: rfc5961, linux: tcp_send_challenge_ack, tcp_invalid_ratelimit.
+
 describe('blind attacks', () => {
   it('[rfc5961#3.2] a RST in the window, but not exact, is challenged', () => {
     const s = established()

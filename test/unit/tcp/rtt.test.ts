@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { RttEstimator } from '../../../src/tcp/rtt.ts'
 import { type Seq, toSeq } from '../../../src/wire/index.ts'
 
+// The retransmission timeout: rfc6298#2, linux: tcp_rtt_estimator, __tcp_set_rto.
+
 const RTO_MAX = 120_000_000
 const MIN = 200_000
 

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { CloseReason, State } from '../../../src/tcp/index.ts'
 import { ack, data, type Script, type ScriptOptions, synSent } from '../../support/script.ts'
 
+// Both sides open at once: rfc9293#3.5, figure 7.
+
 const crossed = (options: ScriptOptions = {}): Script => {
   const s = synSent(options)
   return s

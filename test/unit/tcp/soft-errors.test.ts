@@ -37,7 +37,7 @@ describe('soft errors', () => {
     expect(heard).toEqual([CloseReason.HostUnreachable, CloseReason.Refused])
   })
 
-  it('[rfc9293#3.9.1.8 SHLD-20] nobody else hears of them', () => {
+  it('[rfc9293#3.9.1.8 SHLD-20] [rfc1122#4.2.4.1] nobody else hears of them', () => {
     const s = unreachable(classic()).expectSent().expectEvents().expectState(State.ESTABLISHED).expectQuiet()
     // A tracer that does not care.
     const { softError: _, ...tracer } = listener().tracer
@@ -99,14 +99,19 @@ describe('R1', () => {
     expect(shown(s)).toBe('EHOSTUNREACH')
   })
 
+  // From then on the path is suspected of swallowing what is large (tcp_mtu_probing).
+  const sizes = (options: ScriptOptions['sysctl'] = {}): number[] => {
+    const s = classic({ sysctl: { tcp_base_mss: 500, ...options } }).write(1000)
+    s.drain()
+    return RTOS.map((t) => s.wait(t).drain()[0].len)
+  }
+
   it('[rfc9293#3.8.3 SHLD-10] is three retransmissions, as long as nobody says otherwise', () => {
-    // From then on the path is suspected of swallowing what is large (tcp_mtu_probing).
-    const sizes = (options: ScriptOptions['sysctl'] = {}): number[] => {
-      const s = classic({ sysctl: { tcp_base_mss: 500, ...options } }).write(1000)
-      s.drain()
-      return RTOS.map((t) => s.wait(t).drain()[0].len)
-    }
     expect(sizes()).toEqual([1000, 1000, 500, 500])
+  })
+
+  it('is what tcp_retries1 says', () => {
     expect(sizes({ tcp_retries1: 1 })).toEqual([500, 500, 500, 500])
+    expect(sizes({ tcp_retries1: 4 })).toEqual([1000, 1000, 1000, 500])
   })
 })

@@ -16,6 +16,7 @@ const record: SynRecord = {
   hasTimestamps: true,
   tsVal: toSeq(500),
   checksumOffload: false,
+  ecn: false,
 }
 
 /** `seq` and `ack` count from the SYNs: what completes the handshake is 1 and 1. */

@@ -10,6 +10,8 @@ import {
 import { Flag, Segment, type Seq, seqAdd, toSeq } from '../../../src/wire/index.ts'
 import { ack, finWait2, timeWait } from '../../support/script.ts'
 
+// The last state: rfc9293#3.6.1, rfc6191, rfc1337, linux: tcp_timewait_state_process.
+
 const record: TimeWaitRecord = {
   localPort: 1,
   remotePort: 2,

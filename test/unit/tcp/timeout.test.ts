@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { CloseReason, retriesTimeUs, State } from '../../../src/tcp/index.ts'
 import { ack, CLASSIC, data, established, type ScriptOptions, segments } from '../../support/script.ts'
 
+// The retransmission timer and its limits: rfc6298#5, rfc9293#3.8.3, linux: tcp_retransmit_timer, retransmits_timed_out.
+
 const classic = (options: ScriptOptions = {}) => established({ ...options, sysctl: { ...CLASSIC, ...options.sysctl } })
 
 describe('retransmission timer', () => {
@@ -21,7 +23,7 @@ describe('retransmission timer', () => {
     expect(s.deadline).toBe(400)
   })
 
-  it('[rfc6298#5.4] sends the earliest segment only, [rfc6298#5.5] [rfc9293#3.8.2 MUST-19] and doubles', () => {
+  it('[rfc6298#5.4] sends the earliest segment only, [rfc6298#5.5] [rfc9293#3.8.2 MUST-19] and doubles, [rfc6298#5.6] and goes on', () => {
     const s = classic()
       .write(3000)
       .expectSent(...segments(3, 1))

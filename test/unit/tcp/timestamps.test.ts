@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { State } from '../../../src/tcp/index.ts'
 import { ack, data, established, finWait2, type Script, type ScriptOptions } from '../../support/script.ts'
 
+// Timestamps and what they guard against: rfc7323#3 to #5, linux: tcp_paws_check, tcp_replace_ts_recent.
+
 const DAY = 86_400_000
 /** An echo that is nobody's. */
 const NO_ECHO = 0
@@ -115,6 +117,13 @@ describe('PAWS', () => {
       .expectSent(ack(11))
     s.inject({ len: 10, ts: [0x8000_0005, NO_ECHO] }).expectSent(ack(21))
     expect(s.readAll()).toBe(20)
+  })
+
+  it('tcp_timestamps 0: there is no such guard', () => {
+    const s = established({ timestamps: true, sysctl: { tcp_timestamps: 0 } })
+    s.burst({ len: 10, ts: [701_100, 0] }, { len: 10, ts: [1, 0] })
+    expect(s.readAll()).toBe(20)
+    expect(s.mib.PAWSEstab).toBe(0)
   })
 
   it('[rfc7323#5.3] lets a RST through', () => {

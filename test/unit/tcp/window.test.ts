@@ -4,6 +4,8 @@ import { ReceiveWindow, windowShift } from '../../../src/tcp/window.ts'
 import { toSeq } from '../../../src/wire/index.ts'
 import { ack, established } from '../../support/script.ts'
 
+// The window that is offered: rfc9293#3.8.6, rfc7323#2, linux: __tcp_select_window, tcp_rcv_space_adjust.
+
 describe('the window that is offered', () => {
   it('closes as data waits, and opens as it is read', () => {
     const s = established({ connection: { rcvbuf: 4000 } })
@@ -39,7 +41,7 @@ describe('the window that is offered', () => {
       .expectSent(ack(2001, { wnd: 3000 }))
   })
 
-  it('[rfc9293#3.8.6 SHLD-14] never takes back what it promised, nor what rounding to the scale would take', () => {
+  it('[rfc9293#3.8.6 SHLD-14] never takes back what it promised, [rfc7323#2.4] nor what rounding to the scale would take', () => {
     const s = established({ wscale: 0, connection: { rcvbuf: 20_000 } })
     // Every departure's right edge is checked by the script.
     for (let i = 0; i < 40; i++) {
@@ -108,6 +110,23 @@ describe('the window that is offered', () => {
   })
 })
 
+describe('a hole at the beginning', () => {
+  /** Of fifty segments the first is missing; the window beyond it, bytes. */
+  const behind = (tcp_moderate_rcvbuf: 0 | 1): number => {
+    const s = established({ sack: true, wscale: 7, sysctl: { tcp_moderate_rcvbuf } })
+    for (let i = 1; i <= 60; i++) s.inject({ seq: 1 + i * 1000, len: 1000 }).drain()
+    return s.c.receiver.window.capacity
+  }
+
+  it('linux: does not keep the window from opening', () => {
+    expect(behind(1)).toBeGreaterThan(61_000 + 14_000)
+  })
+
+  it('tcp_moderate_rcvbuf 0: does', () => {
+    expect(behind(0)).toBe(65_536)
+  })
+})
+
 describe('ReceiveWindow', () => {
   it('[rfc7323#2.3] shifts as far as the largest buffer needs', () => {
     expect([1, 65_535, 65_536, 131_070, 131_071, 6_291_456, 2 ** 30, 2 ** 40].map(windowShift)).toEqual([
@@ -145,6 +164,23 @@ describe('ReceiveWindow', () => {
       window.tune(i * 100_000, taken, 1000, 6_291_456)
     }
     expect(window.capacity).toBe(6_291_456 / 2)
+  })
+
+  it('linux: grows by what waits behind a hole, which the application cannot take', () => {
+    const window = new ReceiveWindow(131_072)
+    window.shift = 7
+    window.start(toSeq(1))
+    window.measureAgainst(10_000, 0)
+    window.makeRoom(40_000, 6_291_456)
+    expect(window.capacity).toBe(65_536)
+    window.makeRoom(65_000, 6_291_456)
+    expect(window.capacity).toBe(2 * 10_000 + 65_000)
+    window.makeRoom(10_000_000, 6_291_456)
+    expect(window.capacity).toBe(6_291_456 / 2)
+    const locked = new ReceiveWindow(131_072)
+    locked.locked = true
+    locked.makeRoom(1_000_000, 6_291_456)
+    expect(locked.rcvBuf).toBe(131_072)
   })
 
   it('does not grow within a round trip, nor without knowing one, nor when set by hand', () => {

@@ -20,7 +20,7 @@ function segment(length: number): Buffer {
 }
 
 describe('onesComplementSum', () => {
-  it('[rfc1071#3] gives the sum of the example there', () => {
+  it('[rfc1071#2] gives the sum of the example in the RFC, whatever the order of bytes here', () => {
     expect(onesComplementSum(fromHex('0001 f203 f4f5 f6f7'), 0, 8)).toBe(0xddf2)
   })
 

@@ -31,7 +31,7 @@ function walk(read: Buffer, stride: number = 0, base: number = 0, end: number = 
 }
 
 describe('the shim', () => {
-  it('is magic, version and kind, and the length of the body', () => {
+  it('[rfc9443#3] is magic, version and kind, and the length of the body', () => {
     const buffer = Buffer.alloc(8, 0xee)
     writeShim(buffer, 2, FrameKind.ProbeReply, 0x0123)
     expect(buffer.toString('hex')).toBe('eeee0a120123eeee')
@@ -58,13 +58,19 @@ describe('nextFrame', () => {
     expect(walk(read)).toEqual(['one', '', 'three'])
   })
 
-  it('names the kind of each', () => {
+  it('names the kind of each, and of segments what their ECN bits are', () => {
     const view = new FrameView()
     const kinds = Object.values(FrameKind).map((kind) => {
       nextFrame(frame(kind, 'body'), 0, 8, view)
-      return view.kind
+      return [view.kind, view.ect, view.marked]
     })
-    expect(kinds).toEqual([FrameKind.Segment, FrameKind.Probe, FrameKind.ProbeReply])
+    expect(kinds).toEqual([
+      [FrameKind.Segment, false, false],
+      [FrameKind.Probe, false, false],
+      [FrameKind.ProbeReply, false, false],
+      [FrameKind.Segment, true, false],
+      [FrameKind.Segment, true, true],
+    ])
   })
 
   it('finds nothing in an empty datagram', () => {
@@ -76,7 +82,7 @@ describe('nextFrame', () => {
     ['magic', '0b100004', FrameResult.BadMagic],
     ['version 0', '0a000004', FrameResult.BadVersion],
     ['version 2', '0a200004', FrameResult.BadVersion],
-    ['kind 3', '0a130004', FrameResult.UnknownKind],
+    ['kind 5', '0a150004', FrameResult.UnknownKind],
     ['kind 15', '0a1f0004', FrameResult.UnknownKind],
     ['length', '0a10ffff', FrameResult.Overrun],
   ])('drops what follows a bad %s in its datagram', (_, shim, result) => {

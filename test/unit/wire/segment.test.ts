@@ -21,6 +21,7 @@ describe('Segment', () => {
     seg.seq = toSeq(3)
     seg.ack = toSeq(4)
     seg.flags = 5
+    seg.marked = true
     seg.wnd = 6
     seg.urgentPointer = 7
     seg.buffer = Buffer.alloc(9)
