@@ -1,23 +1,27 @@
 import { HEADER_LENGTH, hasChecksum, readChecksum, writeChecksum, writeChecksumField } from '../wire/index.ts'
+import { Chance, type ChanceConfig, type ChanceSpec, formatChance, parseChance } from './chance.ts'
+import type { Flow } from './flow.ts'
 import type { Frame } from './frame.ts'
+import type { Rng } from './rng.ts'
 import { Stage, type StageEnvironment, type StageType } from './stage.ts'
-import { formatProbability } from './values.ts'
 
 export interface CorruptFields {
-  /** How probable it is that one bit of a frame is flipped: 0 … 1 or `'1%'`. Default 0. */
-  corrupt?: number | string
+  /** How probable it is that one bit of a frame is flipped: 0 … 1, `'1%'`, or with a correlation `'1% 25%'`. Default 0. */
+  corrupt?: ChanceSpec
 }
 
-export interface CorruptConfig {
-  readonly probability: number
-}
+export type CorruptConfig = ChanceConfig
 
-// Draws at one index: two for each copy.
-const WHETHER = 0
-const WHERE = 1
+/** Which draw at an index says where the bit lies, beyond those of whether it is flipped. */
+const WHERE = 128
+
+interface Memory {
+  readonly rng: Rng
+  readonly chance: Chance
+}
 
 /** Flips one bit, anywhere in the frame, as netem does. */
-class CorruptStage extends Stage<CorruptConfig> {
+class CorruptStage extends Stage<CorruptConfig, Memory> {
   /** Frames whose damage cannot show in themselves are dropped: the UDP checksum would have caught it. */
   readonly #drops: boolean
 
@@ -26,17 +30,21 @@ class CorruptStage extends Stage<CorruptConfig> {
     this.#drops = environment.options.unit === 'datagram'
   }
 
+  protected override recall(rng: Rng, flow: Flow): Memory {
+    return { rng, chance: new Chance(rng, this.config as CorruptConfig, flow.base) }
+  }
+
   override push(frame: Frame, nowUs: number): void {
-    const config = this.config as CorruptConfig
-    const lane = frame.copy * 2
-    if (this.rng.at(frame.index, lane + WHETHER) < config.probability && frame.length > 0) {
+    const { rng, chance } = this.memory(frame.flow)
+    if (chance.hits(frame.index, frame.copy) && frame.length > 0) {
       this.counters.corrupted++
       if (this.#drops) {
-        this.drop()
+        this.drop(frame, `corrupt=${formatChance(this.config as CorruptConfig)}`, nowUs)
         return
       }
       frame.own()
-      flipBit(frame, Math.floor(this.rng.at(frame.index, lane + WHERE) * frame.length * 8))
+      frame.corrupted = true
+      flipBit(frame, Math.floor(rng.at(frame.index, WHERE + frame.copy) * frame.length * 8))
       // Too short for a segment: the length alone tells.
       if (frame.length >= HEADER_LENGTH) makeEvident(frame.buffer, frame.start, frame.end)
     }
@@ -64,9 +72,9 @@ export const corrupt: StageType<CorruptConfig> = {
   name: 'corrupt',
   fields: ['corrupt'],
   parse(reader) {
-    const probability = reader.probability('corrupt')
-    return probability === 0 ? null : { probability }
+    const chance = parseChance(reader.label('corrupt'), reader.raw('corrupt') ?? 0)
+    return chance.probability === 0 ? null : chance
   },
-  format: (config) => ({ corrupt: formatProbability(config.probability) }),
+  format: (config) => ({ corrupt: formatChance(config) }),
   create: (environment) => new CorruptStage(environment),
 }

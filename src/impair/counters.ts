@@ -1,4 +1,4 @@
-/** What a pipeline has done since it was made. At any time `in + duplicated === out + dropped + held`. */
+/** What a pipeline has done since it was made. At any time `in + duplicated + injected === out + dropped + held`. */
 export interface ImpairCounters {
   /** Frames that came. */
   in: number
@@ -16,7 +16,18 @@ export interface ImpairCounters {
   reordered: number
   /** Frames that did not pass at once. */
   delayed: number
+  /** Frames that were marked (Congestion Experienced) instead of being dropped. */
+  marked: number
+  /** Frames of our own making: resets, window updates of a slow reader. */
+  injected: number
+  /** Bytes of the frames that came, and of those that left. */
+  inBytes: number
+  outBytes: number
+  /** Of `dropped`, how many each member of the spec took. */
+  droppedBy: Record<string, number>
 }
+
+type CounterName = Exclude<keyof ImpairCounters, 'droppedBy'>
 
 export function makeCounters(): ImpairCounters {
   return {
@@ -29,5 +40,20 @@ export function makeCounters(): ImpairCounters {
     corrupted: 0,
     reordered: 0,
     delayed: 0,
+    marked: 0,
+    injected: 0,
+    inBytes: 0,
+    outBytes: 0,
+    droppedBy: {},
+  }
+}
+
+/** Adds `some` to `sum`. */
+export function addCounters(sum: ImpairCounters, some: ImpairCounters): void {
+  for (const name of Object.keys(sum) as (keyof ImpairCounters)[]) {
+    if (name !== 'droppedBy') sum[name as CounterName] += some[name as CounterName]
+  }
+  for (const [rule, count] of Object.entries(some.droppedBy)) {
+    sum.droppedBy[rule] = (sum.droppedBy[rule] ?? 0) + count
   }
 }

@@ -1,21 +1,24 @@
+import { Chance, type ChanceConfig, type ChanceSpec, formatChance, parseChance } from './chance.ts'
+import type { Flow } from './flow.ts'
 import type { Frame } from './frame.ts'
+import type { Rng } from './rng.ts'
 import { Stage, type StageType } from './stage.ts'
-import { formatProbability } from './values.ts'
 
 export interface DuplicateFields {
-  /** How probable it is that a frame comes twice: 0 … 1 or `'5%'`. Default 0. */
-  duplicate?: number | string
+  /** How probable it is that a frame comes twice: 0 … 1, `'5%'`, or with a correlation `'5% 25%'`. Default 0. */
+  duplicate?: ChanceSpec
 }
 
-export interface DuplicateConfig {
-  readonly probability: number
-}
+export type DuplicateConfig = ChanceConfig
 
 /** Sends frames twice. Each of the two meets its own fate in the stages after this one. */
-class DuplicateStage extends Stage<DuplicateConfig> {
+class DuplicateStage extends Stage<DuplicateConfig, Chance> {
+  protected override recall(rng: Rng, flow: Flow): Chance {
+    return new Chance(rng, this.config as DuplicateConfig, flow.base)
+  }
+
   override push(frame: Frame, nowUs: number): void {
-    const config = this.config as DuplicateConfig
-    if (this.rng.at(frame.index, frame.copy) >= config.probability) {
+    if (!this.memory(frame.flow).hits(frame.index, frame.copy)) {
       this.next.push(frame, nowUs)
       return
     }
@@ -31,9 +34,9 @@ export const duplicate: StageType<DuplicateConfig> = {
   name: 'duplicate',
   fields: ['duplicate'],
   parse(reader) {
-    const probability = reader.probability('duplicate')
-    return probability === 0 ? null : { probability }
+    const chance = parseChance(reader.label('duplicate'), reader.raw('duplicate') ?? 0)
+    return chance.probability === 0 ? null : chance
   },
-  format: (config) => ({ duplicate: formatProbability(config.probability) }),
+  format: (config) => ({ duplicate: formatChance(config) }),
   create: (environment) => new DuplicateStage(environment),
 }

@@ -1,15 +1,24 @@
 export { Destination } from './address.ts'
+export { ImpairControl, type ImpairTarget } from './control.ts'
 export type { ImpairCounters } from './counters.ts'
+export { type DistributionName, distributionTable } from './distribution.ts'
+export type { DropPredicate, SegmentView } from './drop.ts'
+export { Conversations } from './flow.ts'
 export { type Emit, Pipeline } from './pipeline.ts'
+export { findProfile, PROFILES, type Profile } from './profiles.ts'
+export { type ImpairReportEntry, ReportTable } from './report.ts'
 export { Rng } from './rng.ts'
 export {
   formatPipelineSpec,
+  IMPAIR_FIELDS,
   type ImpairFields,
   Impairment,
+  type ImpairOptions,
   type ImpairRule,
   type ImpairSpec,
   parsePipelineSpec,
 } from './spec.ts'
 export type { PipelineOptions } from './stage.ts'
 export type { DirectionFields, PipelineSpec } from './stages.ts'
-export type { SpecError } from './values.ts'
+export type { ReadFile, SpecError } from './values.ts'
+export type { Observer, Verdict } from './verdict.ts'

@@ -1,120 +1,152 @@
+import { requireBoolean } from './chance.ts'
 import type { Frame } from './frame.ts'
-import { Stage, type StageType } from './stage.ts'
-import { type FieldReader, invalidValue, parseInteger, parseObject, parseSize } from './values.ts'
+import { formatQueue, PacketQueue, parseQueue, type QueueConfig, type QueueSpec } from './queue.ts'
+import { Stage, type StageEnvironment, type StageType } from './stage.ts'
+import { type FieldReader, invalidValue, parseInteger, parseObject, parseRateBits } from './values.ts'
+import { Words } from './words.ts'
 
 export interface RateFields {
-  /** The link's speed: bits a second, or netem's `'10mbit'`. 0 or absent: unlimited. Counted are the bytes of frame bodies. */
-  rate?: number | string
   /**
-   * What may wait for a link with a `rate`, the frame now being sent included; more is dropped. A number of packets, a size
-   * such as `'64kb'`, both as `'100/64kb'`, or an object. Default 1000 packets, as netem's `limit`.
+   * The link's speed: bits a second, or netem's `'10mbit'`, which may be followed by bytes of overhead for each packet, the size
+   * of a cell and its overhead (`'1mbit 10 48 5'` is ATM), or an object. 0 or absent: unlimited. Counted are frame bodies.
    */
-  queue?: number | string | { packets?: number; bytes?: number | string }
+  rate?: number | string | { rate: number | string; packetoverhead?: number; cellsize?: number; celloverhead?: number }
+  /**
+   * What may wait for a link (`rate` or `link`), the frame now being sent included; more is dropped. A number of packets, a size
+   * such as `'64kb'`, both as `'100/64kb'`, each followed by `codel` or `codel TARGET INTERVAL` for RFC 8289, or an object.
+   * Default 1000 packets for a `rate`, as netem's `limit`, and no limit for a `link`.
+   */
+  queue?: number | string | QueueSpec
 }
 
 export interface RateConfig {
   /** Bytes a second. */
   readonly rateBps: number
-  /** Bounds of the queue; `Infinity`: none. */
-  readonly packets: number
-  readonly bytes: number
+  /** Added to each packet; may be negative. */
+  readonly packetOverhead: number
+  /** 0: no cells. */
+  readonly cellSize: number
+  readonly cellOverhead: number
+  readonly queue: QueueConfig
+  readonly ecn: boolean
 }
 
 const DEFAULT_QUEUE_PACKETS = 1000
-const MAX_PACKETS = 1e9
 
-/** A link that sends one frame after the other, each for as long as its bytes take, behind a queue that drops at its tail. */
+/** A link that sends one frame after the other, each for as long as its bytes take, behind a queue. */
 class RateStage extends Stage<RateConfig> {
-  /** Waiting frames, the one being sent first, from `#head` on. */
-  #queue: (Frame | null)[] = []
-  #head = 0
-  #bytes = 0
-  /** When the first of the queue has been sent; with an empty queue, when the last was. Not rounded, so that rates are exact. */
+  readonly #queue: PacketQueue
+  #sending: Frame | null = null
+  /** When the frame being sent has been; while none is, when the last was. Not rounded, so that rates are exact. */
   #sentUs = 0
 
+  constructor(environment: StageEnvironment) {
+    super(environment)
+    this.#queue = makeQueue(environment)
+  }
+
+  override configure(config: RateConfig | null): void {
+    super.configure(config)
+    if (config === null) return
+    this.#queue.config = config.queue
+    this.#queue.ecn = config.ecn
+  }
+
   override get idle(): boolean {
-    return this.config === null && this.#waiting === 0
+    return this.config === null && this.#sending === null
   }
 
   override get deadline(): number {
-    return this.#waiting === 0 ? Infinity : wholeUs(this.#sentUs)
-  }
-
-  get #waiting(): number {
-    return this.#queue.length - this.#head
+    return this.#sending === null ? Infinity : wholeUs(this.#sentUs)
   }
 
   override push(frame: Frame, nowUs: number): void {
-    const waiting = this.#waiting
-    if (this.config === null && waiting === 0) {
+    const sending = this.#sending
+    if (this.config === null && sending === null) {
       this.next.push(frame, nowUs)
-      return
+    } else if (sending === null) {
+      if (this.#queue.hasRoom(frame.length, 0, 0)) this.#send(frame.hold(this.counters), Math.max(this.#sentUs, nowUs))
+      else this.#overflow(frame, nowUs)
+    } else if (this.config === null || this.#queue.hasRoom(frame.length, 1, sending.length)) {
+      this.#queue.push(frame.hold(this.counters), nowUs)
+    } else {
+      this.#overflow(frame, nowUs)
     }
-    if (this.config !== null && (waiting >= this.config.packets || this.#bytes + frame.length > this.config.bytes)) {
-      this.counters.overflowed++
-      this.drop()
-      return
-    }
-    if (waiting === 0) this.#sentUs = Math.max(this.#sentUs, nowUs) + this.#sendingUs(frame.length)
-    this.#queue.push(frame.hold(this.counters))
-    this.#bytes += frame.length
   }
 
   override release(nowUs: number): void {
-    while (this.#waiting > 0 && wholeUs(this.#sentUs) <= nowUs) {
-      const frame = this.#queue[this.#head] as Frame
-      this.#queue[this.#head++] = null
-      this.#bytes -= frame.length
-      if (this.#waiting > 0) this.#sentUs += this.#sendingUs((this.#queue[this.#head] as Frame).length)
-      else this.#forget()
+    while (this.#sending !== null && wholeUs(this.#sentUs) <= nowUs) {
+      const frame = this.#sending
+      this.#sending = null
+      const next = this.#queue.pop(this.#sentUs)
+      if (next !== null) this.#send(next, this.#sentUs)
       this.next.push(frame, nowUs)
     }
-    if (this.#head > 64 && this.#head * 2 > this.#queue.length) {
-      this.#queue = this.#queue.slice(this.#head)
-      this.#head = 0
-    }
   }
 
-  #forget(): void {
-    this.#queue = []
-    this.#head = 0
+  #send(frame: Frame, fromUs: number): void {
+    this.#sending = frame
+    // Frames that still wait when the limit is lifted follow the first at once.
+    this.#sentUs =
+      fromUs + (this.config === null ? 0 : (wireLength(frame.length, this.config) * 1_000_000) / this.config.rateBps)
   }
 
-  /** Frames that still wait when the limit is lifted follow the first at once. */
-  #sendingUs(length: number): number {
-    return this.config === null ? 0 : (length * 1_000_000) / this.config.rateBps
+  #overflow(frame: Frame, nowUs: number): void {
+    this.counters.overflowed++
+    this.drop(frame, `queue=${formatQueue(this.#queue.config)}`, nowUs)
   }
+}
+
+/** A queue whose drops and marks are those of a stage. */
+export function makeQueue({ counters, host }: StageEnvironment): PacketQueue {
+  return new PacketQueue(
+    (frame, rule, nowUs) => {
+      counters.overflowed++
+      host.dropped(frame, rule, nowUs)
+    },
+    (frame) => {
+      if (!frame.marked) counters.marked++
+      frame.marked = true
+    },
+  )
+}
+
+/** linux: `packet_time_ns` of netem. A packet fills whole cells, each with an overhead of its own. */
+function wireLength(length: number, { packetOverhead, cellSize, cellOverhead }: RateConfig): number {
+  const bytes = Math.max(0, length + packetOverhead)
+  return cellSize === 0 ? bytes : Math.ceil(bytes / cellSize) * (cellSize + cellOverhead)
 }
 
 /** The next whole microsecond; what is above it by no more than the rounding of long sums is on it. */
 const wholeUs = (us: number): number => Math.ceil(us - 0.001)
 
-type Queue = Pick<RateConfig, 'packets' | 'bytes'>
+type Link = Omit<RateConfig, 'queue' | 'ecn'>
 
-function parseQueue(reader: FieldReader): Queue {
-  const field = reader.label('queue')
-  const value = reader.raw('queue')
-  if (value === undefined) return { packets: DEFAULT_QUEUE_PACKETS, bytes: Infinity }
-  if (typeof value === 'number') return { packets: parseInteger(field, value, 1, MAX_PACKETS), bytes: Infinity }
-  if (typeof value === 'string') return parseQueueText(field, value)
-  const members = parseObject(field, value, ['packets', 'bytes'])
-  const packets = members.packets ?? undefined
-  const bytes = members.bytes ?? undefined
-  if (packets === undefined && bytes === undefined) throw invalidValue(field, value, 'given in packets, bytes or both')
-  return {
-    packets: packets === undefined ? Infinity : parseInteger(`${field}.packets`, packets, 1, MAX_PACKETS),
-    bytes: bytes === undefined ? Infinity : parseSize(`${field}.bytes`, bytes),
+function parseLink(reader: FieldReader): Link {
+  const field = reader.label('rate')
+  const value = reader.raw('rate') ?? 0
+  let parts: Record<string, unknown> = { rate: value }
+  if (typeof value === 'object') {
+    parts = parseObject(field, value, ['rate', 'packetoverhead', 'cellsize', 'celloverhead'])
+  } else if (typeof value === 'string') {
+    const words = new Words(field, value.replace(/^(\s*[\d.]+)\s+([a-z])/i, '$1$2'))
+    parts = {
+      rate: words.next('a rate'),
+      packetoverhead: words.take(),
+      cellsize: words.take(),
+      celloverhead: words.take(),
+    }
+    words.end('a rate, the overhead of a packet, the size of a cell and its overhead')
   }
-}
-
-function parseQueueText(field: string, text: string): Queue {
-  const [, packets, bytes] = /^(?:(\d+)(?:\s*\/\s*|$))?(\d[\d.]*\s*[kmg]?b)?$/i.exec(text.trim()) ?? []
-  if (packets === undefined && bytes === undefined) {
-    throw invalidValue(field, text, "a number of packets, a size such as '64kb', or both as '100/64kb'")
+  const whole = (name: string, min: number): number => {
+    const part = parts[name] ?? 0
+    return parseInteger(`${field}.${name}`, typeof part === 'string' ? Number(part) : part, min, 65_536)
   }
   return {
-    packets: packets === undefined ? Infinity : parseInteger(field, packets, 1, MAX_PACKETS),
-    bytes: bytes === undefined ? Infinity : parseSize(field, bytes),
+    rateBps: parseRateBits(field, parts.rate) / 8,
+    packetOverhead: whole('packetoverhead', -65_536),
+    cellSize: whole('cellsize', 0),
+    cellOverhead: whole('celloverhead', -65_536),
   }
 }
 
@@ -122,24 +154,27 @@ export const rate: StageType<RateConfig> = {
   name: 'rate',
   fields: ['rate', 'queue'],
   parse(reader) {
-    const rateBps = reader.rateBits('rate') / 8
-    const queue = parseQueue(reader)
-    if (reader.has('queue') && !reader.has('rate')) {
+    const link = parseLink(reader)
+    const queue = parseQueue(reader, DEFAULT_QUEUE_PACKETS)
+    if (reader.has('queue') && !reader.has('rate') && !reader.has('link')) {
       throw invalidValue(
         reader.label('queue'),
         reader.raw('queue'),
-        "given together with 'rate': only a limited link has a queue",
+        "given together with 'rate' or 'link': only a limited link has a queue",
       )
     }
-    return rateBps === 0 ? null : { rateBps, ...queue }
+    const ecn = requireBoolean(reader.label('ecn'), reader.raw('ecn'))
+    return link.rateBps === 0 ? null : { ...link, queue, ecn }
   },
   format(config) {
-    const packets = config.packets === Infinity ? '' : String(config.packets)
-    const bytes = config.bytes === Infinity ? '' : `${config.bytes}b`
-    return {
-      rate: String(config.rateBps * 8),
-      queue: packets !== '' && bytes !== '' ? `${packets}/${bytes}` : packets + bytes,
+    const { packetOverhead, cellSize, cellOverhead } = config
+    const cells = [packetOverhead, cellSize, cellOverhead]
+    const fields: Record<string, string> = {
+      rate: [config.rateBps * 8, ...(cells.some((n) => n !== 0) ? cells : [])].join(' '),
+      queue: formatQueue(config.queue),
     }
+    if (config.ecn) fields.ecn = 'true'
+    return fields
   },
   create: (environment) => new RateStage(environment),
 }

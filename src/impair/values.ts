@@ -49,8 +49,8 @@ const MAX_DELAY_US = 1e12
 /** An error about one field of a spec, with Node's code for it. */
 export type SpecError = (RangeError | TypeError) & { code: 'ERR_INVALID_ARG_VALUE' | 'ERR_INVALID_ARG_TYPE' }
 
-export function invalidValue(field: string, value: unknown, allowed: string): SpecError {
-  const error = new RangeError(`Impairment '${field}' must be ${allowed}. Received ${show(value)}`)
+export function invalidValue(field: string, value: unknown, allowed: string, hint = ''): SpecError {
+  const error = new RangeError(`Impairment '${field}' must be ${allowed}. Received ${show(value)}${hint && `.${hint}`}`)
   return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' as const })
 }
 
@@ -151,6 +151,14 @@ export function unknownField(field: string, known: readonly string[], name: stri
   return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' as const })
 }
 
+/** A profile that does not exist. */
+export function unknownProfile(name: unknown, known: readonly string[]): SpecError {
+  if (typeof name !== 'string') return invalidType('profile', name, 'the name of a network')
+  const near = nearest(name, known)
+  const hint = near === undefined ? '' : ` Did you mean '${near}'?`
+  return invalidValue('profile', name, `one of ${list(known)}`, hint)
+}
+
 const list = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(', ')
 
 function nearest(name: string, known: readonly string[]): string | undefined {
@@ -190,15 +198,35 @@ export function formatProbability(probability: number): string {
   return percent / 100 === probability ? `${percent}%` : probability < 1 ? String(probability) : '100%'
 }
 
+/** Gives the text of a file, or throws: the parser itself touches no files. */
+export type ReadFile = (path: string) => string
+
 /** The fields of one direction of a spec, read by the stages that they belong to. */
 export class FieldReader {
   readonly #fields: Readonly<Record<string, unknown>>
+  readonly #readFile: ReadFile | undefined
   /** The name by which errors call a field. */
   readonly label: (name: string) => string
 
-  constructor(fields: Readonly<Record<string, unknown>>, label: (name: string) => string = (name) => name) {
+  constructor(
+    fields: Readonly<Record<string, unknown>>,
+    label: (name: string) => string = (name) => name,
+    readFile?: ReadFile,
+  ) {
     this.#fields = fields
     this.label = label
+    this.#readFile = readFile
+  }
+
+  /** The text of a file that a field names. */
+  file(name: string, path: string): string {
+    const field = this.label(name)
+    if (this.#readFile === undefined) throw invalidValue(field, path, 'given as numbers: files cannot be read here')
+    try {
+      return this.#readFile(path)
+    } catch (error) {
+      throw invalidValue(field, path, `the name of a file that can be read (${(error as Error).message})`)
+    }
   }
 
   /** Undefined or null count as absent. */

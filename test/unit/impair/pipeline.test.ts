@@ -20,20 +20,23 @@ describe('Pipeline', () => {
     const frame = Buffer.from('..body..')
     const seen: unknown[] = []
     pipeline.push(frame, 2, 6, 0, (...emitted) => seen.push(emitted), 'tag')
-    expect(seen).toEqual([[frame, 2, 6, 'tag']])
+    expect(seen).toEqual([[frame, 2, 6, 'tag', false]])
     expect((seen[0] as unknown[])[0]).toBe(frame)
     expect(pipeline.deadline).toBe(Infinity)
     expect(pipeline.counters).toMatchObject({ in: 1, out: 1, held: 0, delayed: 0 })
   })
 
-  it('passes frames at once and uncopied through stages that let them be', () => {
+  it('passes frames at once and uncopied through stages that let them be, and duplicates with bytes of their own', () => {
     const pipeline = new Pipeline(parsePipelineSpec({ loss: 0.5, duplicate: 0.5 }) ?? {}, new Rng(1))
     const frame = Buffer.alloc(10)
     const seen: Buffer[] = []
     for (let i = 0; i < 20; i++) pipeline.push(frame, 0, 10, i, (buffer) => seen.push(buffer))
-    expect(seen.length).toBe(pipeline.counters.out)
-    expect(seen.length).toBeGreaterThan(5)
-    expect(seen.every((buffer) => buffer === frame)).toBe(true)
+    const { out, duplicated } = pipeline.counters
+    expect(seen.length).toBe(out)
+    expect(out).toBeGreaterThan(5)
+    expect(duplicated).toBeGreaterThan(0)
+    expect(seen.filter((buffer) => buffer === frame).length).toBe(out - duplicated)
+    expect(seen.every((buffer) => buffer.equals(frame))).toBe(true)
   })
 
   it('copies what it keeps', () => {
@@ -88,6 +91,9 @@ describe('Pipeline', () => {
     const doubled = twice({ duplicate: 0.2 })
     const kept = new Set(runPipeline({ loss: 0.3 }, 500).order)
     expect(twice({ duplicate: 0.2, loss: 0.3 })).toEqual(doubled.filter((index) => kept.has(index)))
+    // Also where each choice follows the one before it.
+    const linked = twice({ duplicate: '20% 60%' })
+    expect(twice({ duplicate: '20% 60%', loss: 0.3 })).toEqual(linked.filter((index) => kept.has(index)))
   })
 
   it('does when called late, in the right order, what calls in time would have done', () => {
