@@ -19,10 +19,15 @@ export class Batch {
   lastStart = 0
   /** Where each datagram ends; the next one begins there. Never shortened. */
   readonly ends: number[] = []
-  /** Datagrams that the kernel has taken or refused. When all are done the buffer is free. */
+  /** For each call to send: the datagrams that it leaves behind it, itself included. */
+  readonly sends: number[] = []
+  /** Calls, and datagrams, that the kernel has taken or refused. When all are done the buffer is free. */
+  sendsDone = 0
   done = 0
   /** Of these, how many the kernel refused. */
   failed = 0
+  /** Which of its path's it is; 0: one that nobody waits for. */
+  number = 0
   /** Holds one datagram that was refused once: no third attempt. */
   again = false
 
@@ -80,8 +85,11 @@ export class BatchPool {
     batch.used = 0
     batch.count = 0
     batch.lastStart = 0
+    batch.sends.length = 0
+    batch.sendsDone = 0
     batch.done = 0
     batch.failed = 0
+    batch.number = 0
     batch.again = false
     if (batch.ends.length > 1024) batch.ends.length = 0
     const idle = this.#idle[batch.size]

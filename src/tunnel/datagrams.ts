@@ -1,3 +1,5 @@
+import type { Tracer } from '../observe/tracer.ts'
+
 // The border between a host and its datagrams. The stack knows this file; only the tunnel knows UDP.
 
 /** Where segments are written: see `SegmentSink` of the protocol, which this satisfies. */
@@ -5,7 +7,10 @@ export interface FrameSink {
   reserve(size: number): boolean
   readonly buffer: Buffer
   readonly offset: number
-  commit(size: number): void
+  /** `ect`: the segment is ECN-capable. */
+  commit(size: number, ect?: boolean): void
+  readonly batch: number
+  isWaiting(batch: number): boolean
 }
 
 /** A local UDP socket and a remote UDP address. */
@@ -19,6 +24,8 @@ export interface Path extends FrameSink {
   readonly loopback: boolean
   /** Bytes of the largest TCP segment, header included, that fits a frame of this path now. */
   readonly maxSegment: number
+  /** Datagrams are sent and read many at a time (UDP GSO and GRO). */
+  readonly offload: boolean
   /** What the UDP socket under this path can hold for all its connections together. */
   readonly receiveBudget: ReceiveBudget
   /** Whose segments arrive here; set by the owner in `pathOpened`. */
@@ -52,8 +59,11 @@ export interface ReceiveBudget {
 }
 
 export interface PathUser {
-  /** One TCP segment at `buffer[start … end)`: borrowed until return. Never throws. */
-  segmentArrives(buffer: Buffer, start: number, end: number, nowUs: number): void
+  /**
+   * One TCP segment at `buffer[start … end)`. What was read belongs to those whose segments it holds: pieces are kept, and moved together over what
+   * was looked at before. `marked`: it met congestion (ECN). Never throws.
+   */
+  segmentArrives(buffer: Buffer, start: number, end: number, nowUs: number, marked?: boolean): void
   /** A send or receive said ECONNREFUSED: nobody has the remote port. */
   refused(nowUs: number): void
   /** ENETUNREACH or EHOSTUNREACH (`code`). */
@@ -68,6 +78,8 @@ export interface PathUser {
 
 export interface TunnelOwner {
   nowUs(): number
+  /** Who is shown every segment; null or absent: nobody. */
+  readonly tracer?: Tracer | null
   /** A datagram from a new remote address came to a listening socket, or `open` was called. Called before any segment, once. */
   pathOpened(path: Path): PathUser
   /** Input was processed, or a deadline moved: a turn is wanted before the loop goes on. */
@@ -97,6 +109,11 @@ export interface TunnelCounters {
   /** Sends that the kernel refused for lack of buffers: a lost packet. */
   UdpSndbufErrors: number
   UdpRcvbufErrors: number
+  /** Calls that sent several datagrams, and reads that may have returned several. */
+  UdpGsoSends: number
+  UdpGroReads: number
+  /** Sockets whose device could not cut after all: they go on one datagram at a time. */
+  UdpGsoFailures: number
   PathProbesSent: number
   PathProbesAnswered: number
   PathProbesIgnored: number

@@ -7,7 +7,7 @@ import type { UdpSocket } from './udp.ts'
 export interface ListenerHost {
   readonly local: LocalAddresses
   /** A socket that hears strangers; one that outlived its listener is taken up again. */
-  acquire(family: Family, address: string, port: number): UdpSocket | ErrorCode
+  acquire(family: Family, address: string, port: number, reusePort: boolean): UdpSocket | ErrorCode
   /** The listener lets go of it: it closes with its last path. */
   letGo(socket: UdpSocket): void
   /** The socket that hears what no other socket of the port hears; null where there can be none. */
@@ -62,14 +62,16 @@ export class WildcardListener implements BoundListener {
   readonly port: number
   readonly #host: ListenerHost
   readonly #families: readonly Family[]
+  readonly #reusePort: boolean
   readonly #sockets = new Map<string, UdpSocket>()
   /** Bound because a peer spoke to them, not because an interface has them. */
   readonly #adopted = new Set<string>()
   #catchAll: CatchAll | null = null
   #closed = false
 
-  private constructor(host: ListenerHost, address: string, port: number, ipv6Only: boolean) {
+  private constructor(host: ListenerHost, address: string, port: number, ipv6Only: boolean, reusePort: boolean) {
     this.#host = host
+    this.#reusePort = reusePort
     this.address = address
     this.port = port
     this.family = address === '::' ? 'IPv6' : 'IPv4'
@@ -77,8 +79,14 @@ export class WildcardListener implements BoundListener {
   }
 
   /** Binds all addresses or none. */
-  static bind(host: ListenerHost, address: string, port: number, ipv6Only: boolean): WildcardListener | ErrorCode {
-    const listener = new WildcardListener(host, address, port, ipv6Only)
+  static bind(
+    host: ListenerHost,
+    address: string,
+    port: number,
+    ipv6Only: boolean,
+    reusePort: boolean,
+  ): WildcardListener | ErrorCode {
+    const listener = new WildcardListener(host, address, port, ipv6Only, reusePort)
     const failure = listener.#bindAll()
     if (failure === null) return listener
     listener.close()
@@ -122,7 +130,8 @@ export class WildcardListener implements BoundListener {
   }
 
   #bindAll(): ErrorCode | null {
-    if (this.#families.includes('IPv4')) {
+    // ours: a port that is shared goes without; which process hears of an address that no interface lists would be chance.
+    if (this.#families.includes('IPv4') && !this.#reusePort) {
       // First, because it also proves that nobody else listens on any address of this port.
       const catchAll = this.#host.acquireCatchAll(this.port)
       if (typeof catchAll === 'string') return catchAll
@@ -148,7 +157,7 @@ export class WildcardListener implements BoundListener {
 
   #bindOne(family: Family, address: string): ErrorCode | null {
     const { port } = this
-    const bind = (): UdpSocket | ErrorCode => this.#host.acquire(family, address, port)
+    const bind = (): UdpSocket | ErrorCode => this.#host.acquire(family, address, port, this.#reusePort)
     const socket = family === 'IPv4' && this.#catchAll !== null ? this.#catchAll.makeWay(address, bind) : bind()
     if (typeof socket !== 'string') this.#sockets.set(address, socket)
     else if (!isGone(socket, family, address)) return socket

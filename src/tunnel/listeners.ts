@@ -15,7 +15,14 @@ import type { UdpSocket } from './udp.ts'
 export interface ListenersHost {
   readonly owner: TunnelOwner
   readonly local: LocalAddresses
-  openSocket(family: Family, address: string, port: number): UdpSocket | ErrorCode
+  openSocket(
+    family: Family,
+    address: string,
+    port: number,
+    loopback?: boolean,
+    shareAddress?: boolean,
+    reusePort?: boolean,
+  ): UdpSocket | ErrorCode
   /** A listener let go of it. */
   closeIfUnused(socket: UdpSocket): void
   datagramArrived(socket: UdpSocket, message: Buffer, remoteAddress: string, remotePort: number): void
@@ -49,11 +56,11 @@ export class Listeners implements ListenerHost, CatchAllHost {
     this.#hasCatchAll = hasCatchAll
   }
 
-  bind(wanted: string | undefined, port: number, ipv6Only: boolean): BoundListener | ErrorCode {
+  bind(wanted: string | undefined, port: number, ipv6Only: boolean, reusePort: boolean): BoundListener | ErrorCode {
     const address = canonicalAddress(wanted ?? (this.local.ipv6.length > 0 ? '::' : '0.0.0.0'))
     if (address === null) return 'EINVAL'
-    if (!isUnspecified(address)) return this.#bindSingle(wanted ?? address, address, port)
-    const listener = this.#bindWildcard(address, port, ipv6Only)
+    if (!isUnspecified(address)) return this.#bindSingle(wanted ?? address, address, port, reusePort)
+    const listener = this.#bindWildcard(address, port, ipv6Only, reusePort)
     if (typeof listener === 'string') return listener
     this.#wildcards.add(listener)
     this.deadline = Math.min(this.deadline, this.nowUs() + POLL_US)
@@ -61,9 +68,9 @@ export class Listeners implements ListenerHost, CatchAllHost {
   }
 
   /** Tunnel mode: one UDP port for all listeners, bound by the first and closed with the last. */
-  bindShared(host: string | undefined, port: number): UdpListener | ErrorCode {
+  bindShared(host: string | undefined, port: number, reusePort: boolean): UdpListener | ErrorCode {
     if (this.#shared === null) {
-      const listener = this.bind(host, port, false)
+      const listener = this.bind(host, port, false, reusePort)
       if (typeof listener === 'string') return listener
       this.#shared = listener
     }
@@ -89,23 +96,23 @@ export class Listeners implements ListenerHost, CatchAllHost {
     return this.#shared
   }
 
-  #bindSingle(wanted: string, address: string, port: number): SingleListener | ErrorCode {
+  #bindSingle(wanted: string, address: string, port: number, reusePort: boolean): SingleListener | ErrorCode {
     // The kernel's UDP would bind these and hear what is meant for many; nobody can connect to them.
     if (isMulticast(address) || this.local.isBroadcast(address)) return 'EADDRNOTAVAIL'
-    const socket = this.acquire(familyOf(address), address, port)
+    const socket = this.acquire(familyOf(address), address, port, reusePort)
     if (typeof socket === 'string') return socket
     return new SingleListener(this, socket, wanted)
   }
 
-  #bindWildcard(address: string, port: number, ipv6Only: boolean): WildcardListener | ErrorCode {
-    if (port !== 0) return WildcardListener.bind(this, address, port, ipv6Only)
+  #bindWildcard(address: string, port: number, ipv6Only: boolean, reusePort: boolean): WildcardListener | ErrorCode {
+    if (port !== 0) return WildcardListener.bind(this, address, port, ipv6Only, reusePort)
     let failure: ErrorCode = 'EADDRINUSE'
     for (let i = 0; i < PORT_TRIES && failure === 'EADDRINUSE'; i++) {
       // The kernel proposes; whether the port is free for every address and both families shows when they are bound.
-      const proposal = this.#host.openSocket(familyOf(address), address, 0)
+      const proposal = this.#host.openSocket(familyOf(address), address, 0, true)
       if (typeof proposal === 'string') return proposal
       proposal.close()
-      const listener = WildcardListener.bind(this, address, proposal.localPort, ipv6Only)
+      const listener = WildcardListener.bind(this, address, proposal.localPort, ipv6Only, reusePort)
       if (typeof listener !== 'string') return listener
       failure = listener
     }
@@ -114,7 +121,7 @@ export class Listeners implements ListenerHost, CatchAllHost {
 
   // ---- for the listeners
 
-  acquire(family: Family, address: string, port: number): UdpSocket | ErrorCode {
+  acquire(family: Family, address: string, port: number, reusePort: boolean): UdpSocket | ErrorCode {
     const known = this.#bound.get(`${address}|${port}`)
     if (known !== undefined) {
       // It outlived its listener for the sake of its paths, and has one again.
@@ -122,13 +129,14 @@ export class Listeners implements ListenerHost, CatchAllHost {
       known.listened = true
       return known
     }
-    const open = (): UdpSocket | ErrorCode => this.#host.openSocket(family, address, port)
+    const open = (): UdpSocket | ErrorCode => this.#host.openSocket(family, address, port, undefined, false, reusePort)
     const catchAll = family === 'IPv4' ? this.#catchAlls.get(port) : undefined
     // A catch-all that outlived its listener is in nobody's way.
     const socket = catchAll !== undefined && !catchAll.isServing ? catchAll.makeWay(address, open) : open()
     if (typeof socket === 'string') return socket
     socket.hearsStrangers = true
     socket.listened = true
+    socket.reusePort = reusePort
     this.#bound.set(keyOf(socket), socket)
     return socket
   }

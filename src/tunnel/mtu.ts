@@ -1,7 +1,7 @@
 import type { Family } from './addresses.ts'
 import { BLOCK_FILLING } from './budget.ts'
 
-const ETHERNET = 1500
+export const ETHERNET = 1500
 /** macOS takes no datagram above 9,216 bytes unless told so. */
 const MACOS_LOOPBACK = 9000
 /** The largest that an IP packet's length field can say. */

@@ -1,8 +1,18 @@
-import { FrameKind, FrameResult, FrameView, nextFrame, SHIM_LENGTH, writeProbe, writeShim } from '../wire/frame.ts'
+import type { Tracer } from '../observe/tracer.ts'
+import {
+  FrameKind,
+  FrameResult,
+  FrameView,
+  nextFrame,
+  SHIM_LENGTH,
+  segmentKind,
+  writeProbe,
+  writeShim,
+} from '../wire/frame.ts'
 import { type Family, familyOf } from './addresses.ts'
 import { type Batch, type BatchPool, LARGEST_BATCH } from './batch.ts'
 import type { ErrorCode, Path, PathUser, ReceiveBudget, TunnelOwner } from './datagrams.ts'
-import type { PathImpairment } from './impairment.ts'
+import type { EcnEmit, PathImpairment } from './impairment.ts'
 import { type MtuRule, nextLowerDatagram } from './mtu.ts'
 import type { UdpSocket } from './udp.ts'
 
@@ -14,6 +24,8 @@ export interface PathHost {
   readonly mtu: MtuRule
   /** Something was written: `flush` is to be called before the turn ends. */
   pathDirty(path: UdpPath): void
+  /** It carries its first connection. */
+  pathActive(path: UdpPath): void
   /** The last record let go and nothing waits to be sent. */
   pathIdle(path: UdpPath): void
   /** Impairment holds frames of this path. */
@@ -31,6 +43,7 @@ const NOBODY: PathUser = {
 
 const EMPTY = Buffer.alloc(0)
 const view = new FrameView()
+const traced = new FrameView()
 
 export class UdpPath implements Path {
   readonly family: Family
@@ -44,7 +57,6 @@ export class UdpPath implements Path {
   readonly opened: boolean
 
   user: PathUser = NOBODY
-  active = false
   closed = false
   /** Under which the tunnel finds it again for another connection. */
   key: string | null = null
@@ -60,11 +72,16 @@ export class UdpPath implements Path {
   offset = 0
 
   impairment: PathImpairment | null = null
+  /** Which of the paths of its kind it is, for the random numbers of its impairment. */
+  ordinal: number | null = null
+  /** Another UDP socket in the place of `socket`: what a NAT that forgot its mapping makes of it. */
+  outlet: UdpSocket | null = null
   /** In the tunnel's list of those to be flushed. */
   dirty = false
 
   readonly #host: PathHost
   readonly #shim: number
+  #active = false
   /** What was committed and not flushed. */
   #batch: Batch | null = null
   /** What came out of the impairment. */
@@ -76,6 +93,11 @@ export class UdpPath implements Path {
   /** What the kernel refused as too large. */
   #refusedSize = Infinity
   #records = 0
+  /** Batches of segments sent off, and of these the last that is gone. */
+  #sent = 0
+  #gone = 0
+  /** Somebody waits for one of them to go. */
+  #awaited = false
   /** `reserve` said no, and `writable` is owed. */
   #blocked = false
   /** Of our last probe. */
@@ -115,8 +137,21 @@ export class UdpPath implements Path {
     return this.socket.hearsStrangers
   }
 
+  get offload(): boolean {
+    return this.socket.offload
+  }
+
   get receiveBudget(): ReceiveBudget {
     return this.socket.budget
+  }
+
+  get active(): boolean {
+    return this.#active
+  }
+
+  set active(active: boolean) {
+    this.#active = active
+    if (active) this.#host.pathActive(this)
   }
 
   // ---- records
@@ -135,6 +170,7 @@ export class UdpPath implements Path {
     if (this.#records > 0 || (this.#batch !== null && this.#batch.count > 0)) return false
     // What dgram still has to send would be thrown away with the socket.
     if (this.socket.connected && this.socket.waiting > 0) return false
+    if (this.outlet !== null && this.outlet.waiting > 0) return false
     return this.impairment === null || this.impairment.isEmpty
   }
 
@@ -172,13 +208,33 @@ export class UdpPath implements Path {
     return true
   }
 
-  commit(size: number): void {
+  commit(size: number, ect = false): void {
     const batch = this.#batch
     if (batch === null) return
     const used = batch.used
-    if (this.#shim !== 0) writeShim(batch.buffer, used, FrameKind.Segment, size)
+    if (this.#shim !== 0) writeShim(batch.buffer, used, segmentKind(ect), size)
     batch.append(used + this.#shim + size, this.#packable)
     if (!this.dirty) this.#host.pathDirty(this)
+  }
+
+  get batch(): number {
+    return this.#sent + 1
+  }
+
+  /** What impairment has is on its way. */
+  isWaiting(batch: number): boolean {
+    const waits = batch > this.#gone && batch <= this.#sent
+    if (waits) this.#awaited = true
+    return waits
+  }
+
+  /** The system has taken, or refused, the batch of this number. */
+  batchGone(number: number): void {
+    this.#gone = Math.max(this.#gone, number)
+    if (!this.#awaited || this.closed) return
+    this.#awaited = false
+    this.user.writable()
+    this.#host.owner.wantTurn()
   }
 
   /** Sends what was committed, through the impairment if there is one. */
@@ -186,10 +242,15 @@ export class UdpPath implements Path {
     const batch = this.#batch
     if (batch === null) return
     this.#batch = null
+    this.#sent++
     if (this.impairment === null) {
+      batch.number = this.#sent
+      const tracer = this.#host.owner.tracer ?? null
+      if (tracer !== null) this.#trace(batch, tracer, nowUs)
       this.#send(batch, nowUs)
       return
     }
+    this.#gone = this.#sent
     this.#impair(batch, this.impairment, nowUs)
     this.#host.pool.put(batch)
     this.#sendImpaired(nowUs)
@@ -207,7 +268,9 @@ export class UdpPath implements Path {
 
   /** Lets go of an impairment that was turned off, once it holds nothing: the plain way is faster. */
   endImpairment(): void {
-    if (this.impairment?.isOver) this.impairment = null
+    if (!this.impairment?.isOver) return
+    this.impairment.close()
+    this.impairment = null
   }
 
   /** Sends all that waits, due or not. */
@@ -246,12 +309,12 @@ export class UdpPath implements Path {
     this.#host.owner.wantTurn()
   }
 
-  sendFailed(batch: Batch, index: number, code: ErrorCode): void {
+  sendFailed(batch: Batch, first: number, last: number, code: ErrorCode): void {
     const { owner } = this.#host
     switch (code) {
       case 'ECONNREFUSED':
         // The kernel reported what an earlier datagram met, and did not send this one.
-        if (!batch.again) this.#sendAgain(batch, index)
+        if (!batch.again) this.#sendAgain(batch, first, last)
         this.user.refused(owner.nowUs())
         owner.wantTurn()
         return
@@ -261,14 +324,22 @@ export class UdpPath implements Path {
         owner.wantTurn()
         return
       case 'EMSGSIZE':
-        this.tooLarge(batch.ends[index] - batch.startOf(index))
+        this.tooLarge(batch.ends[first] - batch.startOf(first))
+        // linux: one by one they leave, in fragments.
+        if (last - first > 1) this.#sendAgain(batch, first, last)
         return
       case 'ECANCELED':
         return
-      default:
-        // EPERM, ENOBUFS, EAGAIN and whatever else: a lost packet, as any queue on the way may lose one.
-        owner.counters.UdpSndbufErrors++
     }
+    if (last - first > 1 && (code === 'EIO' || code === 'EINVAL')) {
+      // linux: udp_send_skb; the device has no checksum offload, without which there is no cutting.
+      owner.counters.UdpGsoFailures++
+      this.socket.stopOffload()
+      this.#sendAgain(batch, first, last)
+      return
+    }
+    // EPERM, ENOBUFS, EAGAIN and whatever else: a lost packet, as any queue on the way may lose one.
+    owner.counters.UdpSndbufErrors += last - first
   }
 
   // ---- size
@@ -296,18 +367,22 @@ export class UdpPath implements Path {
   // ---- receiving
 
   /** A segment came: borrowed until return. */
-  segmentArrived(buffer: Buffer, start: number, end: number, nowUs: number): void {
+  segmentArrived(buffer: Buffer, start: number, end: number, nowUs: number, ect: boolean, marked: boolean): void {
     this.lastHeardUs = nowUs
     if (this.impairment === null) {
-      this.user.segmentArrives(buffer, start, end, nowUs)
+      this.#host.owner.tracer?.frameReceived?.(nowUs, this, buffer, start, end)
+      this.user.segmentArrives(buffer, start, end, nowUs, marked)
       return
     }
-    this.impairment.pushIn(buffer, start, end, nowUs, this.#deliver)
+    this.impairment.pushIn(buffer, start, end, nowUs, this.#deliver, ect, marked)
     this.#noteDelay()
   }
 
-  readonly #deliver = (buffer: Buffer, start: number, end: number): void => {
-    this.user.segmentArrives(buffer, start, end, this.#host.owner.nowUs())
+  readonly #deliver: EcnEmit = (buffer, start, end, _ect, marked) => {
+    const { owner } = this.#host
+    const nowUs = owner.nowUs()
+    owner.tracer?.frameReceived?.(nowUs, this, buffer, start, end)
+    this.user.segmentArrives(buffer, start, end, nowUs, marked)
   }
 
   // ---- inside
@@ -347,7 +422,8 @@ export class UdpPath implements Path {
 
   #send(batch: Batch, nowUs: number): void {
     this.lastSentUs = nowUs
-    this.socket.send(batch, this.remoteAddress, this.remotePort)
+    const socket = this.outlet ?? this.socket
+    socket.send(batch, this.remoteAddress, this.remotePort)
   }
 
   #sendImpaired(nowUs: number): void {
@@ -358,29 +434,54 @@ export class UdpPath implements Path {
   }
 
   #noteDelay(): void {
-    if (this.impairment !== null && !this.impairment.isEmpty) this.#host.pathDelayed(this)
+    if (this.impairment !== null && this.impairment.deadline !== Infinity) this.#host.pathDelayed(this)
   }
 
   /** Sends each segment of a batch into the pipeline; what comes out is gathered in a new batch. */
   #impair(batch: Batch, impairment: PathImpairment, nowUs: number): void {
     const { buffer, count, ends, used } = batch
     if (this.#shim === 0) {
-      for (let i = 0; i < count; i++) impairment.pushOut(buffer, batch.startOf(i), ends[i], nowUs, this.#append)
+      for (let i = 0; i < count; i++) this.#impairOne(buffer, batch.startOf(i), ends[i], impairment, nowUs, false)
       return
     }
     for (let at = 0; nextFrame(buffer, at, used, view) === FrameResult.Frame; at = view.next) {
       // Probes are not traffic: they pass.
       if (view.kind !== FrameKind.Segment) this.#appendFrame(buffer, at, view.next)
-      else impairment.pushOut(buffer, view.start, view.end, nowUs, this.#append)
+      else this.#impairOne(buffer, view.start, view.end, impairment, nowUs, view.ect)
     }
   }
 
-  readonly #append = (buffer: Buffer, start: number, end: number): void => {
+  #impairOne(
+    buffer: Buffer,
+    start: number,
+    end: number,
+    impairment: PathImpairment,
+    nowUs: number,
+    ect: boolean,
+  ): void {
+    const dropped = impairment.droppedOut
+    impairment.pushOut(buffer, start, end, nowUs, this.#append, ect)
+    if (impairment.droppedOut === dropped) this.#host.owner.tracer?.frameSent?.(nowUs, this, buffer, start, end)
+  }
+
+  /** Shows the segments of a batch that leaves as it is. */
+  #trace(batch: Batch, tracer: Tracer, nowUs: number): void {
+    const { buffer, count, ends, used } = batch
+    if (this.#shim === 0) {
+      for (let i = 0; i < count; i++) tracer.frameSent?.(nowUs, this, buffer, batch.startOf(i), ends[i])
+      return
+    }
+    for (let at = 0; nextFrame(buffer, at, used, traced) === FrameResult.Frame; at = traced.next) {
+      if (traced.kind === FrameKind.Segment) tracer.frameSent?.(nowUs, this, buffer, traced.start, traced.end)
+    }
+  }
+
+  readonly #append: EcnEmit = (buffer, start, end, ect, marked) => {
     if (this.closed) return
     const size = end - start
     const batch = this.#outRoom(size + this.#shim)
     const at = batch.used + this.#shim
-    if (this.#shim !== 0) writeShim(batch.buffer, batch.used, FrameKind.Segment, size)
+    if (this.#shim !== 0) writeShim(batch.buffer, batch.used, segmentKind(ect === true, marked), size)
     buffer.copy(batch.buffer, at, start, end)
     batch.append(at + size, this.#packable)
   }
@@ -398,12 +499,12 @@ export class UdpPath implements Path {
     if (!this.dirty) this.#host.pathDirty(this)
   }
 
-  #sendAgain(batch: Batch, index: number): void {
-    const start = batch.startOf(index)
-    const size = batch.ends[index] - start
+  #sendAgain(batch: Batch, first: number, last: number): void {
+    const start = batch.startOf(first)
+    const size = batch.ends[last - 1] - start
     const once = this.#host.pool.take(this, size)
     batch.buffer.copy(once.buffer, 0, start, start + size)
-    once.append(size, 0)
+    for (let i = first; i < last; i++) once.append(batch.ends[i] - start, 0)
     once.again = true
     this.socket.send(once, this.remoteAddress, this.remotePort)
   }

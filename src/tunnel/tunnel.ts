@@ -1,27 +1,18 @@
 import dgram from 'node:dgram'
-import type { Impairment } from '../impair/index.ts'
-import { FrameKind, FrameResult, FrameView, nextFrame, readProbeToken } from '../wire/frame.ts'
-import {
-  canonicalAddress,
-  destinationRefused,
-  type Family,
-  familyOf,
-  type Interfaces,
-  isLinkLocal,
-  isLoopbackAddress,
-  isNobody,
-  isUnspecified,
-  LocalAddresses,
-} from './addresses.ts'
+import type { Impairment, ImpairReportEntry } from '../impair/index.ts'
+import { FrameKind, FrameResult, FrameView, nextFrame, readProbeToken, SHIM_LENGTH } from '../wire/frame.ts'
+import { type Family, type Interfaces, isLoopbackAddress, isNobody, LocalAddresses } from './addresses.ts'
 import { type Batch, BatchPool } from './batch.ts'
 import type { ErrorCode, ListenRequest, OpenRequest, Path, Tunnel, TunnelOwner, UdpListener } from './datagrams.ts'
 import { Impairer } from './impairment.ts'
-import type { BoundListener } from './listener.ts'
 import { Listeners } from './listeners.ts'
-import { MtuRule } from './mtu.ts'
+import { ETHERNET, MtuRule } from './mtu.ts'
+import { type NativeSockets, nativeSockets } from './native.ts'
+import { Opener } from './opener.ts'
 import { UdpPath } from './path.ts'
 import { Prober } from './probes.ts'
 import { receiveDrops, tableKey } from './proc-net.ts'
+import { ownSocket } from './shared-port.ts'
 import { type DgramModule, UdpSocket } from './udp.ts'
 
 export interface TunnelMode {
@@ -37,24 +28,27 @@ export interface UdpTunnelOptions {
   mtu: 'auto' | number
   /** Absent: direct mode. */
   tunnel?: TunnelMode
+  /** Which paths are impaired: all, or those that were opened here. */
+  impairs?: 'all' | 'opened'
   /** Instead of `node:dgram`: a simulated network. */
   dgram?: DgramModule
   /** Instead of `os.networkInterfaces`. */
   interfaces?: () => Interfaces
   /** `SO_RCVBUF` of every socket; absent: as much as can be had. */
   recvBufferSize?: number
+  /** UDP GSO and GRO where they can be had; default: never. */
+  offload?: 'auto' | 'off'
+  /** Instead of the system's. */
+  native?: NativeSockets | null
   impair?: Impairment | null
   /** Of the impairment, where that names none of its own. */
   seed: number
 }
 
-/** How old the list of our addresses may be when a destination is looked at. */
-const ADDRESSES_US = 1_000_000
-/** How long, and for how many destinations, it is remembered from which address the kernel sends. */
-const SOURCES_US = 3_000_000
-const MOST_SOURCES = 1024
 /** Paths of strangers that wait for their segments to come out of the impairment. */
 const MOST_LOOSE = 65_536
+/** Datagrams of this size cost little each: sending many at a time would gain nothing. */
+const LARGE_DATAGRAM = 7000
 /** A TCP header; what is shorter is no segment. */
 const LEAST_SEGMENT = 20
 
@@ -68,6 +62,8 @@ export class UdpTunnel implements Tunnel {
 
   readonly #dgram: DgramModule | undefined
   readonly #recvBufferSize: number | undefined
+  readonly #offload: boolean
+  readonly #native: NativeSockets | null | undefined
   readonly #mode: TunnelMode | null
   readonly #impairer: Impairer
   readonly #prober: Prober
@@ -75,14 +71,9 @@ export class UdpTunnel implements Tunnel {
   readonly #listeners: Listeners
   /** Linux itself, not a simulated network: there is a /proc, and all of 127/8. */
   readonly #isKernel: boolean
-  /** Paths with a socket of their own, by what was asked for. */
-  readonly #opened = new Map<string, UdpPath>()
-  readonly #connected = new Set<UdpPath>()
-  /** Where paths go for which there is no descriptor. */
-  readonly #shared = new Map<Family, UdpSocket>()
-
-  readonly #sources = new Map<string, string>()
-  #sourcesUntilUs = -Infinity
+  readonly #opener: Opener
+  /** Paths of shared ports that have a socket of their own. */
+  #ownSockets = 0
 
   #dirty: UdpPath[] = []
   /** Without records: they close as soon as nothing of theirs is under way. */
@@ -100,10 +91,20 @@ export class UdpTunnel implements Tunnel {
     this.local = new LocalAddresses(options.interfaces)
     this.#dgram = options.dgram
     this.#recvBufferSize = options.recvBufferSize
+    this.#offload = options.offload === 'auto' && (options.dgram === undefined || options.native !== undefined)
+    this.#native = options.native
     this.#mode = options.tunnel ?? null
     this.#isKernel = options.dgram === undefined && options.interfaces === undefined && process.platform === 'linux'
     this.#listeners = new Listeners(this, this.#isKernel)
-    this.#impairer = new Impairer(options.impair ?? null, options.seed, options.dgram ?? dgram)
+    this.#opener = new Opener(this, this.#mode !== null)
+    this.#impairer = new Impairer(
+      options.impair ?? null,
+      options.seed,
+      options.dgram ?? dgram,
+      options.owner,
+      (path) => this.#rebind(path),
+      options.impairs === 'opened',
+    )
     this.mtu.impaired = this.#impairer.isOn
     this.#prober = new Prober(options.owner)
   }
@@ -113,118 +114,14 @@ export class UdpTunnel implements Tunnel {
   listen(request: ListenRequest): UdpListener | ErrorCode {
     if (this.#closed) return 'EINVAL'
     this.local.refresh(this.owner.nowUs(), 0)
-    if (this.#mode !== null) return this.#listeners.bindShared(this.#mode.host, this.#mode.port)
-    return this.#listeners.bind(request.address, request.port, request.ipv6Only)
+    if (this.#mode !== null) return this.#listeners.bindShared(this.#mode.host, this.#mode.port, request.reusePort)
+    return this.#listeners.bind(request.address, request.port, request.ipv6Only, request.reusePort)
   }
 
   // ---- opening
 
   open(request: OpenRequest): Path | ErrorCode {
-    if (this.#closed) return 'EINVAL'
-    const now = this.owner.nowUs()
-    this.local.refresh(now, ADDRESSES_US)
-    let remote = canonicalAddress(request.remoteAddress)
-    if (remote === null) return 'EINVAL'
-    // linux: a connection to the unspecified address goes to this machine.
-    if (isUnspecified(remote)) remote = remote === '::' ? '::1' : '127.0.0.1'
-    const refused = destinationRefused(remote, this.local)
-    if (refused !== null) return refused
-
-    let localAddress = request.localAddress === undefined ? undefined : canonicalAddress(request.localAddress)
-    if (localAddress === null) return 'EINVAL'
-    if (localAddress !== undefined && familyOf(localAddress) !== familyOf(remote)) return 'EINVAL'
-    if (localAddress !== undefined && isUnspecified(localAddress)) localAddress = undefined
-
-    if (this.#listeners.shared !== null) {
-      const path = this.#openThroughTunnel(this.#listeners.shared, remote, request.remotePort, localAddress, now)
-      if (path !== null) return path
-    }
-    // Behind a tunnel's UDP port lie all TCP ports: which one it is makes no difference.
-    const localPort = this.#mode === null ? request.localPort : 0
-    const key = `${remote}|${request.remotePort}|${localAddress ?? ''}|${localPort}`
-    const known = this.#opened.get(key)
-    if (known !== undefined) return known
-    return this.#openConnected(key, remote, request.remotePort, localAddress, localPort, request.choosePort, now)
-  }
-
-  #openThroughTunnel(
-    listener: BoundListener,
-    remote: string,
-    remotePort: number,
-    localAddress: string | undefined,
-    now: number,
-  ): UdpPath | null {
-    const source = localAddress ?? this.#sourceFor(remote)
-    const socket = source === null ? null : listener.socketTo(source, this.local.isLoopback(remote))
-    if (socket === null) return null
-    const known = socket.paths.find(remote, remotePort)
-    if (known !== null) {
-      this.#announce(known)
-      return known
-    }
-    const path = this.#path(socket, socket.localAddress, remote, remotePort, true, now)
-    socket.paths.add(path)
-    this.#announce(path)
-    return path
-  }
-
-  #openConnected(
-    key: string,
-    remote: string,
-    remotePort: number,
-    localAddress: string | undefined,
-    localPort: number,
-    choosePort: OpenRequest['choosePort'],
-    now: number,
-  ): UdpPath | ErrorCode {
-    const family = familyOf(remote)
-    const any = family === 'IPv4' ? '0.0.0.0' : '::'
-    if (this.#connected.size >= this.owner.settings.max_paths) {
-      this.#reclaim()
-      if (this.#connected.size >= this.owner.settings.max_paths && localAddress === undefined && localPort === 0) {
-        return this.#openShared(key, remote, remotePort, now)
-      }
-    }
-    // A port of one's own choice may serve several destinations at once, as TCP ports do: the kernel tells connected sockets
-    // apart by their peers. Listeners stay exclusive, for they do not share.
-    const own = localAddress ?? any
-    const socket =
-      localPort === 0 && choosePort !== undefined
-        ? this.#openChosen(family, own, choosePort)
-        : this.openSocket(family, own, localPort, localPort !== 0)
-    if (typeof socket === 'string') {
-      const scarce = socket === 'EMFILE' || socket === 'ENFILE'
-      return scarce && localPort === 0 ? this.#openShared(key, remote, remotePort, now) : socket
-    }
-    if (!socket.connect(remote, remotePort)) {
-      socket.close()
-      // linux: loopback addresses cannot leave the machine, and a link-local one needs a link that exists.
-      const mismatch = localAddress !== undefined && isLoopbackAddress(localAddress) !== isLoopbackAddress(remote)
-      return mismatch || isLinkLocal(remote) ? 'EINVAL' : 'ENETUNREACH'
-    }
-    // As the kernel writes it: a zone may have been given by its number.
-    const path = this.#path(socket, socket.localAddress, socket.remoteAddress || remote, remotePort, true, now)
-    path.key = key
-    socket.peer = path
-    this.#opened.set(key, path)
-    this.#connected.add(path)
-    this.#announce(path)
-    return path
-  }
-
-  /** A socket on the first port that `choosePort` comes to and nobody has. */
-  #openChosen(
-    family: Family,
-    address: string,
-    choosePort: NonNullable<OpenRequest['choosePort']>,
-  ): UdpSocket | ErrorCode {
-    let socket: UdpSocket | ErrorCode = 'EADDRNOTAVAIL'
-    const port = choosePort((candidate) => {
-      socket = this.openSocket(family, address, candidate)
-      // Any other failure would meet the next port too.
-      return socket !== 'EADDRINUSE' && socket !== 'EACCES'
-    })
-    return port === null ? 'EADDRNOTAVAIL' : socket
+    return this.#closed ? 'EINVAL' : this.#opener.open(request, this.#listeners.shared)
   }
 
   pathTo(localAddress: string, localPort: number, remoteAddress: string, remotePort: number): UdpPath | null {
@@ -233,73 +130,34 @@ export class UdpTunnel implements Tunnel {
     const path =
       socket.paths.find(remoteAddress, remotePort) ??
       this.#stranger(socket, remoteAddress, remotePort, this.owner.nowUs())
-    if (path !== null) this.#announce(path)
+    if (path !== null) this.announce(path)
     return path
   }
 
-  /** Too few descriptors: one socket for many destinations. It does not hear that a port is closed. */
-  #openShared(key: string, remote: string, remotePort: number, now: number): UdpPath | ErrorCode {
-    const family = familyOf(remote)
-    let socket = this.#shared.get(family)
-    if (socket === undefined) {
-      const opened = this.openSocket(family, family === 'IPv4' ? '0.0.0.0' : '::', 0)
-      if (typeof opened === 'string') return opened
-      this.#shared.set(family, opened)
-      socket = opened
-    }
-    const localAddress = this.#sourceFor(remote)
-    if (localAddress === null) {
-      this.closeIfUnused(socket)
-      return 'ENETUNREACH'
-    }
-    const path = this.#path(socket, localAddress, remote, remotePort, true, now)
-    path.key = key
-    socket.paths.add(path)
-    this.#opened.set(key, path)
-    this.#announce(path)
-    return path
-  }
-
-  /** Asks paths that carry no connection to make room for one that will. */
-  #reclaim(): void {
-    for (const path of [...this.#connected]) {
-      if (!path.active) path.user.reclaim?.()
-      if (this.#connected.size < this.owner.settings.max_paths) return
-    }
-  }
-
-  /** The address from which the kernel would send to a destination. */
-  #sourceFor(remote: string): string | null {
-    if (remote.startsWith('127.')) return '127.0.0.1'
-    if (this.local.isLoopback(remote)) return remote
-    const known = this.#sources.get(remote)
-    if (known !== undefined && this.owner.nowUs() < this.#sourcesUntilUs) return known
-    const family = familyOf(remote)
-    const socket = this.openSocket(family, family === 'IPv4' ? '0.0.0.0' : '::', 0)
-    if (typeof socket === 'string') {
-      // No descriptor to ask with: on most machines there is one that it can be.
-      const own = family === 'IPv4' ? this.local.ipv4 : this.local.ipv6
-      return own.find((address) => !isLoopbackAddress(address) && !isLinkLocal(address)) ?? null
-    }
-    // Connecting sends nothing, and shows which way a datagram would take.
-    const found = socket.connect(remote, 9) ? socket.localAddress : null
-    socket.close()
-    if (this.owner.nowUs() >= this.#sourcesUntilUs || this.#sources.size >= MOST_SOURCES) {
-      this.#sources.clear()
-      this.#sourcesUntilUs = this.owner.nowUs() + SOURCES_US
-    }
-    if (found !== null) this.#sources.set(remote, found)
-    return found
-  }
-
-  openSocket(family: Family, address: string, port: number, shareAddress = false): UdpSocket | ErrorCode {
+  /** @param loopback it will talk to this machine only */
+  openSocket(
+    family: Family,
+    address: string,
+    port: number,
+    loopback: boolean = isLoopbackAddress(address),
+    shareAddress: boolean = false,
+    reusePort: boolean = false,
+  ): UdpSocket | ErrorCode {
     const { ip_default_ttl: ttl } = this.owner.settings
-    const [dgram, recvBufferSize] = [this.#dgram, this.#recvBufferSize]
-    const options = { family, address, port, dgram, recvBufferSize, ttl, shareAddress }
+    const [dgram, recvBufferSize, coalesce] = [this.#dgram, this.#recvBufferSize, this.framed]
+    const native = this.#nativeFor(family, loopback)
+    const options = { family, address, port, dgram, recvBufferSize, ttl, shareAddress, reusePort, native, coalesce }
     return UdpSocket.open(options, this)
   }
 
-  #path(
+  /** Looked for only when a socket needs it: loading it takes a moment and some megabytes. */
+  #nativeFor(family: Family, loopback: boolean): NativeSockets | null {
+    if (!this.#offload || this.mtu.datagram(family, loopback, Infinity) >= LARGE_DATAGRAM) return null
+    return this.#native === undefined ? nativeSockets() : this.#native
+  }
+
+  /** A path that nobody knows of yet. */
+  newPath(
     socket: UdpSocket,
     localAddress: string,
     remote: string,
@@ -314,7 +172,8 @@ export class UdpTunnel implements Tunnel {
     return path
   }
 
-  #announce(path: UdpPath): void {
+  /** Tells the owner of a path, if it does not know yet. */
+  announce(path: UdpPath): void {
     if (path.announced) return
     path.announced = true
     // Until somebody keeps it, which has time until the end of the turn.
@@ -332,6 +191,7 @@ export class UdpTunnel implements Tunnel {
     const { counters } = this.owner
     counters.UdpInDatagrams++
     const path = socket.peer ?? socket.paths.find(remoteAddress, remotePort)
+    if (path?.opened && path.outlet !== null && path.outlet !== socket) return
     // Nobody can be answered at port 0; strangers are heard where somebody listens.
     if (remotePort === 0 || message.length === 0 || (path === null && !socket.hearsStrangers)) {
       counters.UdpInErrors++
@@ -354,8 +214,11 @@ export class UdpTunnel implements Tunnel {
     const view = this.#view
     const { counters } = this.owner
     let path = known
+    // In a read of several datagrams a bad frame costs only its own.
+    const stride = socket.offload && message.length > ETHERNET ? SHIM_LENGTH + message.readUInt16BE(2) : 0
+    if (stride > 0) counters.UdpGroReads++
     for (let at = 0; ; at = view.next) {
-      const result = nextFrame(message, at, message.length, view)
+      const result = nextFrame(message, at, message.length, view, 0, stride)
       if (result === FrameResult.End) return
       if (result !== FrameResult.Frame) {
         counters.UdpInErrors++
@@ -365,7 +228,7 @@ export class UdpTunnel implements Tunnel {
       if (kind === FrameKind.Segment) {
         // A stranger costs nothing before the first frame that may be a segment.
         path ??= this.#stranger(socket, remoteAddress, remotePort, now)
-        this.#deliver(path, message, start, end, now)
+        this.#deliver(path, message, start, end, now, view.ect, view.marked)
         if (path === null || path.closed) return
       } else {
         const token = readProbeToken(message, start, end)
@@ -377,20 +240,28 @@ export class UdpTunnel implements Tunnel {
     }
   }
 
-  #deliver(path: UdpPath | null, message: Buffer, start: number, end: number, now: number): void {
+  #deliver(
+    path: UdpPath | null,
+    message: Buffer,
+    start: number,
+    end: number,
+    now: number,
+    ect = false,
+    marked = false,
+  ): void {
     if (path === null) {
       this.owner.counters.UdpInErrors++
       return
     }
-    this.#announce(path)
-    path.segmentArrived(message, start, end, now)
+    this.announce(path)
+    path.segmentArrived(message, start, end, now, ect, marked)
   }
 
   /** A path for somebody who was not heard before; it goes when the owner does not keep it. */
   #stranger(socket: UdpSocket, remoteAddress: string, remotePort: number, now: number): UdpPath | null {
     // rfc9293#3.9.2.3 MUST-63: nobody is there; an answer would reach many, or go nowhere.
     if (this.#loose.size >= MOST_LOOSE || isNobody(remoteAddress, this.local)) return null
-    const path = this.#path(socket, socket.localAddress, remoteAddress, remotePort, false, now)
+    const path = this.newPath(socket, socket.localAddress, remoteAddress, remotePort, false, now)
     socket.paths.add(path)
     this.#loose.add(path)
     return path
@@ -466,13 +337,17 @@ export class UdpTunnel implements Tunnel {
     if (this.#loose.size > 0) this.#sweep()
   }
 
-  sendFailed(_socket: UdpSocket, batch: Batch, index: number, code: ErrorCode): void {
-    if (!this.#closed) batch.path?.sendFailed(batch, index, code)
+  sendFailed(_socket: UdpSocket, batch: Batch, first: number, last: number, code: ErrorCode): void {
+    if (!this.#closed) batch.path?.sendFailed(batch, first, last, code)
   }
 
   batchDone(_socket: UdpSocket, batch: Batch): void {
-    this.owner.counters.UdpOutDatagrams += batch.count - batch.failed
+    const { counters } = this.owner
+    counters.UdpOutDatagrams += batch.count - batch.failed
+    const { path, number } = batch
+    if (batch.sends.length < batch.count) counters.UdpGsoSends += batch.sends.length
     this.pool.put(batch)
+    if (number > 0) path?.batchGone(number)
   }
 
   drained(socket: UdpSocket): void {
@@ -498,10 +373,34 @@ export class UdpTunnel implements Tunnel {
     for (const path of this.#paths()) {
       this.#impairer.apply(path)
       // What is queued may leave at another time now.
-      if (path.impairment !== null && !path.impairment.isEmpty) this.pathDelayed(path)
+      if (path.impairment !== null) this.pathDelayed(path)
       path.mtuChanged()
     }
     this.owner.wantTurn()
+  }
+
+  /** What decides the choices of the impairment. */
+  get impairSeed(): number {
+    return this.#impairer.seed
+  }
+
+  /** What was done for each rule, destination and direction. */
+  impairReport(): ImpairReportEntry[] {
+    return this.#impairer.report()
+  }
+
+  /** What a NAT does that forgot: from now on the peer sees another source port, and what it sends to the old one is lost. */
+  #rebind(path: UdpPath): void {
+    if (!path.opened || path.closed) return
+    const socket = this.openSocket(path.family, path.localAddress, 0)
+    if (typeof socket === 'string') return
+    if (!socket.connect(path.remoteAddress, path.remotePort)) {
+      socket.close()
+      return
+    }
+    socket.peer = path
+    path.outlet?.close()
+    path.outlet = socket
   }
 
   // ---- time
@@ -555,9 +454,10 @@ export class UdpTunnel implements Tunnel {
     this.#loose.delete(path)
     this.#delayed.delete(path)
     this.#prober.remove(path)
-    this.#connected.delete(path)
-    if (path.key !== null) this.#opened.delete(path.key)
+    this.#opener.pathClosed(path)
     path.close()
+    path.outlet?.close()
+    if (path.outlet !== null && socket.reusePort) this.#ownSockets--
     if (socket.peer === path) {
       socket.peer = null
       socket.close()
@@ -565,6 +465,16 @@ export class UdpTunnel implements Tunnel {
       socket.paths.remove(path)
       this.closeIfUnused(socket)
     }
+  }
+
+  /** A path carries its first connection. */
+  pathActive(path: UdpPath): void {
+    if (!path.socket.reusePort || path.outlet !== null || this.#ownSockets >= this.owner.settings.max_paths) return
+    if (ownSocket(this, path)) this.#ownSockets++
+  }
+
+  openShared({ family, localAddress, localPort, loopback }: UdpPath): UdpSocket | ErrorCode {
+    return this.openSocket(family, localAddress, localPort, loopback, false, true)
   }
 
   closeIfUnused(socket: UdpSocket): void {
@@ -575,18 +485,19 @@ export class UdpTunnel implements Tunnel {
       return
     }
     socket.close()
-    if (this.#shared.get(socket.family) === socket) this.#shared.delete(socket.family)
+    this.#opener.socketClosed(socket)
   }
 
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    for (const path of this.#paths()) path.close()
+    for (const path of this.#paths()) {
+      path.outlet?.close()
+      path.close()
+    }
     for (const socket of this.#sockets()) socket.close()
     this.#listeners.clear()
-    this.#opened.clear()
-    this.#connected.clear()
-    this.#shared.clear()
+    this.#opener.clear()
     this.#loose.clear()
     this.#delayed.clear()
     this.#dirty = []
@@ -604,7 +515,6 @@ export class UdpTunnel implements Tunnel {
 
   *#sockets(): Generator<UdpSocket> {
     yield* this.#listeners.sockets()
-    yield* this.#shared.values()
-    for (const path of this.#connected) yield path.socket
+    yield* this.#opener.sockets()
   }
 }

@@ -4,8 +4,10 @@ import type { Family } from './addresses.ts'
 import type { Batch } from './batch.ts'
 import { SocketBudget } from './budget.ts'
 import type { ErrorCode } from './datagrams.ts'
+import type { NativeSockets } from './native.ts'
 import type { UdpPath } from './path.ts'
 import { PathTable } from './path-table.ts'
+import { sharedOpener } from './shared-port.ts'
 
 export type DgramModule = typeof dgram
 
@@ -21,8 +23,8 @@ export interface UdpSocketUser {
   datagramArrived(socket: UdpSocket, message: Buffer, remoteAddress: string, remotePort: number): void
   /** A pending error was read: the answer to some earlier datagram. */
   receiveFailed(socket: UdpSocket, code: ErrorCode): void
-  /** Datagram `index` of the batch was not sent. Borrowed until return. */
-  sendFailed(socket: UdpSocket, batch: Batch, index: number, code: ErrorCode): void
+  /** Datagrams `[first, last)` of the batch, which went in one call, were not sent. Borrowed until return. */
+  sendFailed(socket: UdpSocket, batch: Batch, first: number, last: number, code: ErrorCode): void
   /** Nobody needs the batch any more. */
   batchDone(socket: UdpSocket, batch: Batch): void
   /** Of the bytes handed over none waits any more. */
@@ -40,7 +42,18 @@ export interface UdpSocketOptions {
   ttl: number
   /** Other sockets that say the same may have the same address: only for sockets that are connected at once. */
   shareAddress?: boolean
+  /** SO_REUSEPORT: other processes may have the same address and port, and share its peers. */
+  reusePort?: boolean
+  /** Makes the descriptor, where datagrams are to be sent and read many at a time; null: dgram does. */
+  native?: NativeSockets | null
+  /** Reads may return several datagrams: frames tell where each ends. */
+  coalesce?: boolean
 }
+
+/** linux: UDP_MAX_SEGMENTS, datagrams of one send (128 since 6.9). */
+const MOST_SEGMENTS = 64
+/** Bytes of one send: what the length fields of IPv4 and IPv6 leave. */
+const LARGEST_SEND = 65_487
 
 /** dgram's own lookup takes a tick; this one makes `bind`, `connect` and `send` happen when they are called. */
 function lookup(
@@ -71,6 +84,8 @@ export class UdpSocket {
   divert: ((message: Buffer, remoteAddress: string, remotePort: number) => boolean) | null = null
   /** A listener is, or was, on it: datagrams of strangers are heard. */
   hearsStrangers = false
+  /** Other processes share its port. */
+  reusePort = false
   /** A listener is on it now. */
   listened = false
   /** Datagrams dropped for want of room, when that was last looked at. */
@@ -83,6 +98,10 @@ export class UdpSocket {
   readonly #promised: SocketAsPromised
   readonly #raw: dgram.Socket
   readonly #user: UdpSocketUser
+  /** Through which the kernel cuts long sends into datagrams, and whose size it has been told; 0: sends leave as they are. */
+  #native: NativeSockets | null
+  readonly #fd: number
+  #segment = 0
   /** Batches under way. dgram calls back in the order of the sends, so one index follows. */
   #batches: (Batch | null)[] = []
   #head = 0
@@ -92,8 +111,12 @@ export class UdpSocket {
     family: Family,
     recvBufferSize: number | undefined,
     user: UdpSocketUser,
+    native: NativeSockets | null,
+    fd: number,
   ) {
     const raw = promised.socket
+    this.#native = native
+    this.#fd = fd
     const bound = raw.address()
     this.#promised = promised
     this.#raw = raw
@@ -118,10 +141,25 @@ export class UdpSocket {
         dgram: options.dgram,
         ipv6Only: type === 'udp6',
         reuseAddr: options.shareAddress,
+        reusePort: options.reusePort,
       } as const
       promised = DgramAsPromised.createSocket(create)
     } catch (error) {
       return codeOf(error)
+    }
+    const native = options.native ?? null
+    const { family, address, port, shareAddress = false, reusePort = false } = options
+    const coalesce = native !== null && options.coalesce === true
+    // A simulated network has its own way to share.
+    const sharer = reusePort && options.dgram === undefined ? sharedOpener() : null
+    if (sharer === undefined) {
+      promised.close().catch(ignore)
+      return 'ENOTSUP'
+    }
+    const fd = (native ?? sharer)?.open({ family, address, port, shareAddress, reusePort, coalesce }) ?? -1
+    if (typeof fd === 'string') {
+      promised.close().catch(ignore)
+      return fd
     }
     // Before `bind`, and before the package can hide an error: its own listener keeps one to reject a later call with.
     let failure: ErrorCode | null = null
@@ -130,11 +168,11 @@ export class UdpSocket {
     }
     promised.socket.on('error', onError)
     // With a synchronous lookup it is bound, or has failed, when the call returns; the promise only repeats that later.
-    promised.bind({ port: options.port, address: options.address, exclusive: true }).catch(ignore)
+    promised.bind(fd < 0 ? { port, address, exclusive: true } : { fd, exclusive: true }).catch(ignore)
     let socket: UdpSocket | null = null
     if (failure === null) {
       try {
-        socket = new UdpSocket(promised, options.family, options.recvBufferSize, user)
+        socket = new UdpSocket(promised, options.family, options.recvBufferSize, user, native, fd)
         if (options.ttl !== USUAL_TTL) attempt(() => promised.socket.setTTL(options.ttl))
       } catch (error) {
         // Bound in name only: the descriptor could not be had.
@@ -143,6 +181,8 @@ export class UdpSocket {
     }
     promised.socket.off('error', onError)
     if (socket !== null) return socket
+    // Where dgram did not take the descriptor it is still ours.
+    if (fd >= 0 && failure !== null) (native ?? sharer)?.close(fd)
     promised.socket.on('error', ignore)
     promised.close().catch(ignore)
     return failure ?? 'EADDRNOTAVAIL'
@@ -189,23 +229,68 @@ export class UdpSocket {
       this.#user.batchDone(this, batch)
       return
     }
-    const { buffer, count, ends } = batch
+    const { buffer, count, ends, sends } = batch
     this.#batches.push(batch)
     this.waiting += batch.used
-    let start = 0
-    let index = 0
+    let first = 0
     try {
-      for (; index < count; index++) {
-        const end = ends[index]
-        if (this.connected) this.#raw.send(buffer, start, end - start, this.#onSent)
-        else this.#raw.send(buffer, start, end - start, port, address, this.#onSent)
-        start = end
+      while (first < count) {
+        const last = this.#native === null ? first + 1 : this.#endOfSend(this.#native, batch, first)
+        const start = batch.startOf(first)
+        const size = ends[last - 1] - start
+        if (this.connected) this.#raw.send(buffer, start, size, this.#onSent)
+        else this.#raw.send(buffer, start, size, port, address, this.#onSent)
+        sends.push(last)
+        first = last
       }
     } catch (error) {
       // dgram refuses to try, the first time or not at all.
-      const onSent = this.#onSent
-      for (; index < count; index++) process.nextTick(onSent, error)
+      sends.push(count)
+      process.nextTick(this.#onSent, error)
     }
+  }
+
+  /** One call sends many datagrams, and one read may return many. */
+  get offload(): boolean {
+    return this.#native !== null
+  }
+
+  /** The kernel, or the network card's driver, cannot cut sends into datagrams after all. */
+  stopOffload(): void {
+    if (this.#segment !== 0) this.#native?.setSegment(this.#fd, 0)
+    this.#segment = 0
+    this.#native = null
+  }
+
+  /**
+   * How far one call can go from datagram `first` on: through datagrams of one size, and one shorter at the end. The size holds for the
+   * socket, for what waits in dgram's queue too, which leaves only later: so it changes only while that is empty. Setting it to 0 is safe at any
+   * time, for frames tell where they end: what was to be cut leaves in one piece.
+   */
+  #endOfSend(native: NativeSockets, batch: Batch, first: number): number {
+    const { count, ends, again } = batch
+    const start = batch.startOf(first)
+    const size = ends[first] - start
+    const most = Math.min(count, first + MOST_SEGMENTS)
+    let last = first + 1
+    let end = ends[first]
+    if (!again) {
+      while (last < most && ends[last] - start <= LARGEST_SEND) {
+        const next = ends[last] - end
+        if (next > size) break
+        end = ends[last++]
+        if (next < size) break
+      }
+    }
+    if (last > first + 1 && this.#segment !== size) {
+      if (this.#raw.getSendQueueCount() === 0 && native.setSegment(this.#fd, size)) this.#segment = size
+      else last = first + 1
+    }
+    if (last === first + 1 && this.#segment !== 0 && size > this.#segment) {
+      native.setSegment(this.#fd, 0)
+      this.#segment = 0
+    }
+    return last
   }
 
   /** The kernel's own count of what it could not take yet; `waiting` also counts what it took in this tick. */
@@ -236,11 +321,13 @@ export class UdpSocket {
   readonly #onSent = (error: Error | null): void => {
     const batch = this.#batches[this.#head]
     if (batch === undefined || batch === null) return
-    const index = batch.done++
-    this.waiting -= batch.ends[index] - batch.startOf(index)
+    const first = batch.done
+    const last = batch.sends[batch.sendsDone++]
+    batch.done = last
+    this.waiting -= batch.ends[last - 1] - batch.startOf(first)
     if (error !== null) {
-      batch.failed++
-      this.#user.sendFailed(this, batch, index, codeOf(error))
+      batch.failed += last - first
+      this.#user.sendFailed(this, batch, first, last, codeOf(error))
     }
     // Closed by what the failure led to: the batch is given back already.
     if (this.closed) return

@@ -78,7 +78,7 @@ describe('LocalAddresses', () => {
     expect(local.refresh(5000, 1000)).toBe(false)
   })
 
-  it('gives link-local addresses their zone', () => {
+  it('[rfc4291#2.5.6] gives link-local addresses their zone', () => {
     const interfaces = (): Interfaces => ({ eth9: new FakeNetwork('fe80::7').interfaces().fake0 })
     const local = new LocalAddresses(interfaces)
     local.refresh(0, 0)

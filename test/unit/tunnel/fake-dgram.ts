@@ -1,6 +1,7 @@
 import type dgram from 'node:dgram'
 import { EventEmitter } from 'node:events'
 import type { NetworkInterfaceInfo } from 'node:os'
+import type { NativeRequest, NativeSockets } from '../../../src/tunnel/native.ts'
 
 /** A network of fake datagram sockets, in which every failure can be ordered. Nothing is lost; delivery takes a tick. */
 export class FakeNetwork {
@@ -28,6 +29,23 @@ export class FakeNetwork {
   readonly module = {
     createSocket: (options: { type: string }) => new FakeSocket(this, options.type),
   } as unknown as typeof dgram
+
+  /** Descriptors made by `native`, and what it was asked for. */
+  readonly descriptors: { request: NativeRequest; segment: number; closed: boolean }[] = []
+  /** Each size that was set, in order. */
+  readonly segments: number[] = []
+
+  readonly native: NativeSockets = {
+    open: (request) => this.descriptors.push({ request, segment: 0, closed: false }) - 1,
+    setSegment: (fd, size) => {
+      this.segments.push(size)
+      this.descriptors[fd].segment = size
+      return true
+    },
+    close: (fd) => {
+      this.descriptors[fd].closed = true
+    },
+  }
 
   readonly interfaces = (): NodeJS.Dict<NetworkInterfaceInfo[]> => ({
     fake0: this.addresses.map((address) => ({
@@ -77,6 +95,7 @@ export class FakeSocket extends EventEmitter {
   port = 0
   peer: { address: string; port: number } | null = null
   held = true
+  #descriptor: FakeNetwork['descriptors'][number] | null = null
 
   constructor(net: FakeNetwork, type: string) {
     super()
@@ -84,8 +103,10 @@ export class FakeSocket extends EventEmitter {
     this.type = type
   }
 
-  bind(options: { port: number; address: string }): this {
+  bind(where: { port: number; address: string } | { fd: number }): this {
     const { net } = this
+    if ('fd' in where) this.#descriptor = net.descriptors[where.fd]
+    const options = 'fd' in where ? net.descriptors[where.fd].request : where
     const ordered = net.bindFailures.shift() ?? null
     const any = options.address === '0.0.0.0' || options.address === '::'
     const taken = [...net.sockets].some(
@@ -147,7 +168,11 @@ export class FakeSocket extends EventEmitter {
       return
     }
     const bytes = Buffer.from(buffer.subarray(offset, offset + length))
-    net.sent.push({ from: `${this.boundAddress}|${this.port}`, to: `${address}|${port}`, bytes })
+    const cut = this.#descriptor?.segment || length
+    for (let at = 0; at < length; at += cut) {
+      const datagram = bytes.subarray(at, at + cut)
+      net.sent.push({ from: `${this.boundAddress}|${this.port}`, to: `${address}|${port}`, bytes: datagram })
+    }
     net.later(() => {
       callback(null)
       const receiver = net.find(address, port, this)
@@ -163,6 +188,10 @@ export class FakeSocket extends EventEmitter {
   unref(): this {
     this.held = false
     return this
+  }
+
+  getSendQueueCount(): number {
+    return this.net.stalled ? 1 : 0
   }
 
   setRecvBufferSize(): void {}

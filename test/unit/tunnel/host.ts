@@ -1,3 +1,4 @@
+import { Mib } from '../../../src/stack/mib.ts'
 import type {
   OpenRequest,
   Path,
@@ -25,16 +26,7 @@ export class TestHost implements TunnelOwner {
     tcp_limit_output_bytes: 4 << 20,
     ip_default_ttl: 64,
   } satisfies TunnelSettings
-  readonly counters = {
-    UdpInDatagrams: 0,
-    UdpOutDatagrams: 0,
-    UdpInErrors: 0,
-    UdpSndbufErrors: 0,
-    UdpRcvbufErrors: 0,
-    PathProbesSent: 0,
-    PathProbesAnswered: 0,
-    PathProbesIgnored: 0,
-  }
+  readonly counters = new Mib()
   readonly heard: Heard[] = []
   turns = 0
   /** Microseconds; null: the real time. */

@@ -85,7 +85,7 @@ describe('garbage', () => {
     ['another protocol', Buffer.from('GET / HTTP/1.1\r\n\r\n')],
     ['a cut shim', frame('x').subarray(0, 3)],
     ['another version', Buffer.concat([Buffer.from([0x0a, 0x20, 0, 1]), Buffer.from('x')])],
-    ['an unknown kind', frame('hello', 3 as FrameKind)],
+    ['an unknown kind', frame('hello', 5 as FrameKind)],
     ['a frame that overruns', frame('hello').subarray(0, 8)],
     ['a probe without a token', frame('short', FrameKind.Probe)],
     ['a reply without a token', frame('short', FrameKind.ProbeReply)],

@@ -103,6 +103,26 @@ describe('batches', () => {
     expect(path.reserve(1400)).toBe(true)
   })
 
+  it('knows which batches wait for the system, and says when they no longer do', async () => {
+    const { net, host } = fakeHost()
+    const path = host.open(THERE, 80)
+    net.stalled = true
+    const first = path.batch
+    host.send(path, Buffer.alloc(100))
+    const second = path.batch
+    expect(second).toBe(first + 1)
+    // What is still being written leaves with whatever is added.
+    expect([path.isWaiting(first), path.isWaiting(second)]).toEqual([true, false])
+    net.resume()
+    await turns(2)
+    expect(host.heard[0].calls).toEqual(['writable'])
+    expect(path.isWaiting(first)).toBe(false)
+    // Nobody asked about this one.
+    host.send(path, Buffer.alloc(100))
+    await turns(2)
+    expect(host.heard[0].calls).toEqual(['writable'])
+  })
+
   it('flushSync sends what waits, and what impairment holds', () => {
     const { net, host } = fakeHost()
     const path = host.open(THERE, 80)

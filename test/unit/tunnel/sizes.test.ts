@@ -107,7 +107,7 @@ describe('MtuRule', () => {
     expect(new MtuRule(1, 'linux').datagram('IPv4', true, stock)).toBe(548)
   })
 
-  it('goes down by plateaus to what every host must take', () => {
+  it('[rfc1191#7] [rfc8200#5] goes down by plateaus to what every host must take', () => {
     const steps: number[] = []
     for (let size = 32_256; steps.at(-1) !== size; size = nextLowerDatagram(size, 'IPv4')) steps.push(size)
     expect(steps.slice(0, 3)).toEqual([32_256, 31_972, 17_886])
