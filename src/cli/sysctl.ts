@@ -20,6 +20,8 @@ interface SysctlOptions {
   json?: boolean
   values?: boolean
   names?: boolean
+  binary?: boolean
+  pattern?: string
   ignore?: boolean
   quiet?: boolean
 }
@@ -43,6 +45,8 @@ export function command(): Command {
     )
     .option('-n, --values', 'print values only')
     .option('-N, --names', 'print names only')
+    .option('-b, --binary', 'print values only, without a line end')
+    .option('-r, --pattern <regex>', 'only what matches')
     .option('-e, --ignore', 'pass over names that there are not')
     .option('-q, --quiet', 'do not print what is set')
     .option('--json', 'print JSON: value, default, unit, range, scope, meaning and source of each')
@@ -71,27 +75,43 @@ function run(settings: readonly string[], options: SysctlOptions): string {
     else shown.push(setting)
   }
   const isKnown = (name: string): boolean => {
-    try {
-      sysctl.get(name)
-      return true
-    } catch (error) {
-      if (options.ignore !== true) throw error
-      return false
-    }
+    if (options.ignore !== true) sysctl.get(name)
+    return isThere(sysctl, name)
   }
-  const wanted = options.ignore === true ? given.filter(([name]) => isKnown(name)) : given
+  // sysctl.conf(5): a line that begins with - may name what there is not.
+  const wanted = given.flatMap(([name, value]): [string, string][] => {
+    const bare = name.replace(/^-\s*/, '')
+    return (options.ignore === true || bare !== name) && !isThere(sysctl, bare) ? [] : [[bare, value]]
+  })
   sysctl.assign(wanted)
 
-  const names = options.all === true ? [...sysctlNames] : [...wanted.map(([name]) => name), ...shown.filter(isKnown)]
+  let names = options.all === true ? byKey(sysctlNames) : [...wanted.map(([name]) => name), ...shown.filter(isKnown)]
   if (names.length === 0 && given.length === 0 && shown.length === 0 && options.load === undefined) {
     throw new Error('name a parameter, or -a for all (sluice sysctl --help)')
   }
   if (options.quiet === true && options.all !== true) names.splice(0, wanted.length)
+  if (options.pattern !== undefined) {
+    const pattern = new RegExp(options.pattern)
+    names = names.filter((name) => pattern.test(sysctlKey(name)))
+  }
   return options.json === true ? json(sysctl, names) : names.map((name) => line(sysctl, name, options)).join('')
 }
 
-function line(sysctl: Sysctl, name: string, { values, names }: SysctlOptions): string {
+function isThere(sysctl: Sysctl, name: string): boolean {
+  try {
+    sysctl.get(name)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** In the order of the files below /proc/sys. */
+const byKey = (names: readonly string[]): string[] => [...names].sort((a, b) => (sysctlKey(a) < sysctlKey(b) ? -1 : 1))
+
+function line(sysctl: Sysctl, name: string, { values, names, binary }: SysctlOptions): string {
   const key = sysctlKey(name)
+  if (binary === true) return sysctl.text(name)
   if (names === true) return `${key}\n`
   return values === true ? `${sysctl.text(name)}\n` : `${key} = ${sysctl.text(name)}\n`
 }

@@ -1,3 +1,6 @@
+import { Impairment } from '../impair/index.ts'
+import { openControl } from './control.ts'
+import { readImpairFile } from './impairing.ts'
 import type { StackOptions } from './options.ts'
 import { Stack } from './stack.ts'
 import { parseSysctlLine } from './sysctl.ts'
@@ -6,19 +9,36 @@ import { parseSysctlLine } from './sysctl.ts'
 const KEY = Symbol.for('sluice.defaultStack')
 const registry = globalThis as unknown as Record<symbol, Stack | undefined>
 
-/** The stack that `import net from 'sluice'` uses: made on first use, from the environment. */
+/** The stack that `import net from 'sluice'` uses: made on first use, from the environment. With `SLUICE_CONTROL=1` `sluice dump` can look into it. */
 export function defaultStack(): Stack {
-  registry[KEY] ??= new Stack(optionsFromEnvironment(process.env))
-  return registry[KEY]
+  const known = registry[KEY]
+  if (known !== undefined) return known
+  const stack = new Stack(optionsFromEnvironment(process.env))
+  registry[KEY] = stack
+  if (process.env.SLUICE_CONTROL) openControl(stack)
+  return stack
 }
 
-/** `SLUICE_SYSCTL`, `SLUICE_IMPAIR` and `SLUICE_TUNNEL` (`9898` or `host:port`). A bad value throws and names the variable. */
+/** `SLUICE_SYSCTL`, `SLUICE_IMPAIR`, `SLUICE_OFFLOAD`, `SLUICE_CAPTURE` (a file, `%p` for the process's id) and `SLUICE_TUNNEL` (`9898` or `host:port`). A bad value throws and names the variable. */
 export function optionsFromEnvironment(env: NodeJS.ProcessEnv): StackOptions {
   const options: StackOptions = {}
   if (env.SLUICE_SYSCTL) options.sysctl = Object.fromEntries(parseSysctlLine(env.SLUICE_SYSCTL))
-  if (env.SLUICE_IMPAIR) options.impair = env.SLUICE_IMPAIR
+  if (env.SLUICE_IMPAIR) options.impair = checkImpair(env.SLUICE_IMPAIR)
   if (env.SLUICE_TUNNEL) options.tunnel = parseTunnel(env.SLUICE_TUNNEL)
+  if (env.SLUICE_CAPTURE) options.capture = env.SLUICE_CAPTURE
+  if (env.SLUICE_OFFLOAD) options.offload = env.SLUICE_OFFLOAD as 'auto' | 'off' | 'require'
   return options
+}
+
+function checkImpair(text: string): string {
+  try {
+    Impairment.parse(text, { readFile: readImpairFile })
+  } catch (error) {
+    // What it says is right; where that stands would be missing.
+    if (error instanceof Error) error.message = `SLUICE_IMPAIR: ${error.message}`
+    throw error
+  }
+  return text
 }
 
 function parseTunnel(text: string): { port: number; host?: string } {

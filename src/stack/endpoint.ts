@@ -1,4 +1,4 @@
-import { CloseReason, type Connection, Event, type TcpInfo } from '../tcp/index.ts'
+import { CloseReason, type Connection, Event, isSynchronized, type TcpInfo } from '../tcp/index.ts'
 import type { Path } from '../tunnel/index.ts'
 import type { Listener } from './listener.ts'
 import type { WheelItem } from './wheel.ts'
@@ -77,6 +77,8 @@ export class Endpoint implements WheelItem {
   #finLingers = false
   /** `closed` is owed, once everything has been read. */
   #closedOwed = false
+  /** What the connection told of and the owner was not told of yet. */
+  #events = 0
 
   constructor(host: EndpointHost, connection: Connection, path: Path, owner: EndpointOwner | null) {
     this.#host = host
@@ -202,6 +204,26 @@ export class Endpoint implements WheelItem {
     this.#host.ready(this)
   }
 
+  /** Its name: what it was chosen by. */
+  get congestionControl(): string {
+    return this.connection.congestionControl
+  }
+
+  setCongestionControl(name: string, options: Readonly<Record<string, unknown>> = {}): void {
+    this.connection.setCongestionControl(name, options, this.#host.nowUs())
+    this.#host.ready(this)
+  }
+
+  /** Bytes a second that sending never exceeds, as SO_MAX_PACING_RATE; `Infinity`: no limit. */
+  get maxPacingRate(): number {
+    return this.connection.maxPacingRate
+  }
+
+  set maxPacingRate(rate: number) {
+    this.connection.maxPacingRate = rate
+    this.#host.ready(this)
+  }
+
   /** Holds back what does not fill a segment, for 200 ms at most, until `uncork`. */
   cork(): void {
     this.connection.sender.cork = true
@@ -244,17 +266,20 @@ export class Endpoint implements WheelItem {
   /** Tells the owner what has happened. User code runs in here. */
   dispatch(): void {
     const { connection, path, listener } = this
-    // The path may be a black hole to what is longer than the connection's segments are now (rfc4821#7.6).
-    if (connection.maxSegment < path.maxSegment) path.packAtMost(connection.maxSegment)
+    // What is longer than the connection's segments may be more than the way, or the peer's end of it, takes (rfc4821#7.6).
+    if (isSynchronized(connection.state)) {
+      const longest = Math.min(connection.maxSegment, connection.largestSegment)
+      if (longest < path.maxSegment) path.packAtMost(longest)
+    }
     // Nobody has it yet: what happens meanwhile is told when it is accepted, as a kernel's socket has it ready.
     if (listener !== null && !listener.deliver(this)) return
-    const events = connection.takeEvents()
+    this.#events |= connection.takeEvents()
     // Who accepts a connection knows that it is one.
-    if ((events & Event.Connected) !== 0 && !connection.passive) this.owner?.connected()
-    if ((events & Event.Readable) !== 0) this.owner?.readable()
-    if ((events & Event.PeerFinished) !== 0) this.owner?.peerFinished()
-    if ((events & Event.Writable) !== 0) this.owner?.writable()
-    if ((events & Event.Closed) !== 0) this.#closedOwed = true
+    if (this.#take(Event.Connected) && !connection.passive) this.owner?.connected()
+    if (this.#take(Event.Readable)) this.owner?.readable()
+    if (this.#take(Event.PeerFinished)) this.owner?.peerFinished()
+    if (this.#take(Event.Writable)) this.owner?.writable()
+    if (this.#take(Event.Closed)) this.#closedOwed = true
     // A clean end waits until everything has been read; what was cut off is told at once.
     if (this.#closedOwed && (connection.unread === 0 || connection.closeReason !== CloseReason.Normal)) {
       this.#closedOwed = false
@@ -262,6 +287,13 @@ export class Endpoint implements WheelItem {
       this.owner = null
       owner?.closed(connection.closeReason)
     }
+  }
+
+  /** Takes an event before it is told: where user code throws, the others are told in the next turn. */
+  #take(event: number): boolean {
+    const is = (this.#events & event) !== 0
+    this.#events &= ~event
+    return is
   }
 
   /** Adjusts the hold on the event loop to the state of things. */

@@ -105,13 +105,14 @@ export class PathFlows implements PathUser {
     return this.#flows.values()
   }
 
-  segmentArrives(buffer: Buffer, start: number, end: number, nowUs: number): void {
+  segmentArrives(buffer: Buffer, start: number, end: number, nowUs: number, marked = false): void {
     const { mib, inSegment: segment } = this.#host
     mib.InSegs++
     if (parseSegment(buffer, start, end, segment) !== ParseResult.Ok) {
       mib.InErrs++
       return
     }
+    segment.marked = marked
     const key = flowKey(segment.dstPort, segment.srcPort)
     let flow = this.#last
     if (key !== this.#lastKey || flow === undefined) {
@@ -155,7 +156,7 @@ export class PathFlows implements PathUser {
   }
 
   writable(): void {
-    for (const flow of this.endpoints()) if (flow.connection.blocked) this.#host.ready(flow)
+    for (const flow of this.endpoints()) if (flow.connection.awaitsSink) this.#host.ready(flow)
   }
 
   maxSegmentChanged(): void {

@@ -1,14 +1,19 @@
-import type { UdpListener } from '../tunnel/index.ts'
 import type { Endpoint, EndpointOwner } from './endpoint.ts'
+import type { OwnParameters } from './settings.ts'
+import type { SharedUdp } from './shared-udp.ts'
 
 /** What holds for every connection that comes to a listener. */
-export interface ListenTcpOptions {
+export interface ListenTcpOptions extends Omit<OwnParameters, 'synRetries'> {
   /** Seconds to wait for data before a connection is handed on, as TCP_DEFER_ACCEPT; default: `tcp_defer_accept`. */
   deferAccept?: number | undefined
   noDelay?: boolean | undefined
   /** Connections by Fast Open whose handshake is not done, as TCP_FASTOPEN; 0: none. Default: as many as may wait to be accepted. */
   fastOpen?: number | undefined
   congestionControl?: string | undefined
+  /** Settings of that controller, by its own names: `{ cwndSegs: 10 }` of `fixed`. */
+  congestionOptions?: Readonly<Record<string, unknown>> | undefined
+  /** Bytes a second that sending never exceeds, as SO_MAX_PACING_RATE. */
+  maxPacingRate?: number | undefined
   /** Bytes, as SO_SNDBUF, SO_RCVBUF and TCP_MAXSEG. */
   sndbuf?: number | undefined
   rcvbuf?: number | undefined
@@ -25,6 +30,8 @@ export interface ListenOptions {
   ipv6Only: boolean
   reusePort: boolean
   exclusive: boolean
+  /** Takes the port and answers nobody: as a bound socket before listen(2). */
+  reserve?: boolean | undefined
   tcp?: ListenTcpOptions | undefined
 }
 
@@ -72,11 +79,16 @@ export class Listener {
   readonly family: 'IPv4' | 'IPv6'
   readonly backlog: number
   readonly tcp: ListenTcpOptions
+  /** Nobody listens yet. */
+  readonly isReservation: boolean
   /** When a SYN cookie was last sent, µs: without one lately no ACK can bring one back. */
   lastCookieUs = Number.NEGATIVE_INFINITY
   isClosed = false
   readonly #host: ListenerHost
-  readonly #udp: UdpListener
+  readonly udp: SharedUdp
+  /** As the options have it. */
+  readonly wanted: string | undefined
+  readonly reusePort: boolean
   readonly #owner: ListenerOwner
   /** Half-open connections, and how many of them have not waited for a second yet. */
   #halfOpen = 0
@@ -92,19 +104,22 @@ export class Listener {
   constructor(
     host: ListenerHost,
     owner: ListenerOwner,
-    udp: UdpListener,
+    udp: SharedUdp,
     address: string,
     port: number,
-    options: Pick<ListenOptions, 'backlog' | 'tcp'>,
+    options: ListenOptions,
   ) {
     this.#host = host
     this.#owner = owner
-    this.#udp = udp
+    this.udp = udp
+    this.wanted = options.address
+    this.reusePort = options.reusePort
     this.port = port
     this.address = address
     this.family = address.includes(':') ? 'IPv6' : 'IPv4'
     this.backlog = options.backlog
     this.tcp = options.tcp ?? {}
+    this.isReservation = options.reserve === true
   }
 
   /** It is in the stack's port table from now on. */
@@ -140,7 +155,7 @@ export class Listener {
 
   // ---- The SYN queue -------------------------------------------------------------------------------------------------------------
 
-  /** linux: inet_csk_reqsk_queue_is_full; as long as the accept queue, and `tcp_max_syn_backlog` where no cookie can stand in. */
+  /** linux: inet_csk_reqsk_queue_is_full; as long as the accept queue; ours: and `tcp_max_syn_backlog` where no cookie can stand in. */
   isSynQueueFull(sysctl: ListenerSysctl): boolean {
     return this.#halfOpen >= this.#synLimit(sysctl)
   }
@@ -148,6 +163,11 @@ export class Listener {
   #synLimit(sysctl: ListenerSysctl): number {
     const limit = this.limit(sysctl.somaxconn)
     return sysctl.tcp_syncookies === 0 ? Math.min(limit, sysctl.tcp_max_syn_backlog) : limit
+  }
+
+  /** linux: tcp_conn_request; without cookies the last quarter of `tcp_max_syn_backlog` is for peers that have been heard before. */
+  isSynQueueForProven({ tcp_syncookies, tcp_max_syn_backlog }: ListenerSysctl): boolean {
+    return tcp_syncookies === 0 && tcp_max_syn_backlog - this.#halfOpen < tcp_max_syn_backlog >> 2
   }
 
   began(): void {
@@ -256,7 +276,7 @@ export class Listener {
     this.#queue.clear()
     this.#updateHold()
     this.#host.listenerClosed(this)
-    this.#udp.close()
+    this.udp.close()
   }
 
   ref(): void {

@@ -26,6 +26,11 @@ export class Metrics {
     connection.startSsthresh = entry.ssthresh
   }
 
+  /** Somebody there has answered us (linux: tcp_peer_is_proven). */
+  knows(address: string): boolean {
+    return this.#entries.has(address)
+  }
+
   /** A connection has ended (linux: tcp_update_metrics). */
   save(address: string, connection: Connection, withSsthresh: boolean): void {
     const { rtt, recovery, cc } = connection

@@ -26,6 +26,7 @@ export class Mib implements TcpMib, TunnelCounters {
   SyncookiesRecv = 0
   SyncookiesFailed = 0
   EmbryonicRsts = 0
+  PruneCalled = 0
   OfoPruned = 0
   /** Ended TIME_WAIT by its time. */
   TW = 0
@@ -35,7 +36,7 @@ export class Mib implements TcpMib, TunnelCounters {
   PAWSActive = 0
   PAWSEstab = 0
   DelayedACKs = 0
-  DelayedACKLocked = 0
+  DelayedACKLost = 0
   /** A full accept queue; each counts among `ListenDrops` too. */
   ListenOverflows = 0
   ListenDrops = 0
@@ -69,6 +70,7 @@ export class Mib implements TcpMib, TunnelCounters {
   TCPAbortOnClose = 0
   TCPAbortOnMemory = 0
   TCPAbortOnTimeout = 0
+  TCPAbortOnLinger = 0
   TCPMemoryPressures = 0
   TCPDSACKIgnoredNoUndo = 0
   TCPSpuriousRTOs = 0
@@ -76,6 +78,8 @@ export class Mib implements TcpMib, TunnelCounters {
   TCPTimeWaitOverflow = 0
   TCPReqQFullDoCookies = 0
   TCPReqQFullDrop = 0
+  TCPRetransFail = 0
+  TCPRcvCoalesce = 0
   TCPOFOQueue = 0
   TCPOFODrop = 0
   TCPOFOMerge = 0
@@ -87,6 +91,7 @@ export class Mib implements TcpMib, TunnelCounters {
   TCPFastOpenPassiveFail = 0
   TCPFastOpenListenOverflow = 0
   TCPFastOpenCookieReqd = 0
+  TCPAutoCorking = 0
   TCPFromZeroWindowAdv = 0
   TCPToZeroWindowAdv = 0
   TCPWantZeroWindowAdv = 0
@@ -100,7 +105,10 @@ export class Mib implements TcpMib, TunnelCounters {
   TCPACKSkippedChallenge = 0
   TCPWinProbe = 0
   TCPKeepAlive = 0
+  TCPMTUPFail = 0
+  TCPMTUPSuccess = 0
   TCPDelivered = 0
+  TCPDeliveredCE = 0
   TCPZeroWindowDrop = 0
   TCPRcvQDrop = 0
   TCPFastOpenPassiveAltKey = 0
@@ -112,6 +120,11 @@ export class Mib implements TcpMib, TunnelCounters {
   UdpInErrors = 0
   UdpSndbufErrors = 0
   UdpRcvbufErrors = 0
+  UdpGsoSends = 0
+  UdpGroReads = 0
+  UdpGsoFailures = 0
+  /** Congestion controllers that failed and were replaced by Reno. */
+  CongestionControlFaults = 0
   PathProbesSent = 0
   PathProbesAnswered = 0
   PathProbesIgnored = 0

@@ -1,9 +1,24 @@
 import type dgram from 'node:dgram'
+import type { LookupAddress, LookupOptions } from 'node:dns'
 import type os from 'node:os'
 import type { ImpairSpec } from '../impair/index.ts'
 import type { Clock } from './clock.ts'
 import type { StartingNumbers } from './isn.ts'
 import type { Random } from './random.ts'
+import type { OwnParameters } from './settings.ts'
+
+/** What sockets time themselves with, `setTimeout` of a socket for instance. */
+export interface StackTimers {
+  setTimeout(callback: () => void, ms: number): NodeJS.Timeout
+  clearTimeout(timer: NodeJS.Timeout): void
+}
+
+/** As `dns.lookup`: with `all` in the options the callback gets a list. */
+export type Lookup = (
+  hostname: string,
+  options: LookupOptions,
+  callback: (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void,
+) => void
 
 /** How a stack is set up. Everything may be left out. */
 export interface StackOptions {
@@ -17,10 +32,19 @@ export interface StackOptions {
   mtu?: 'auto' | number
   /** `'offload'` (default) leaves segments to the UDP checksum where both sides offer it. */
   checksum?: 'offload' | 'always'
+  /**
+   * UDP GSO and GRO, which send and read many datagrams in one system call: Linux, with the optional dependency `koffi`. `'auto'` (default) where
+   * they can be had and help; `'off'`; `'require'` throws without them. `SLUICE_OFFLOAD=off` turns them off for the default stack.
+   */
+  offload?: 'auto' | 'off' | 'require'
   /** What is done to what this stack sends and receives. */
   impair?: ImpairSpec | null
+  /** Whose connections that is done to: `'all'` (default), or `'opened'`, those that this stack opened, where the other ends leave it to them. */
+  impairs?: 'all' | 'opened'
   /** Of the impairment's choices; with a virtual clock, of every random choice. */
   seed?: number
+  /** A file that every segment is captured into from the beginning: see `stack.capture`. */
+  capture?: string
   /** SO_RCVBUF of every UDP socket, bytes; absent: as much as the system grants. */
   recvBufferSize?: number
 
@@ -34,10 +58,14 @@ export interface StackOptions {
   dgram?: typeof dgram
   /** Instead of `os.networkInterfaces`. */
   interfaces?: typeof os.networkInterfaces
+  /** Instead of Node's timers, for what sockets time themselves: in virtual time they are virtual too. */
+  timers?: StackTimers
+  /** Instead of `dns.lookup`, where a socket has no `lookup` of its own: a simulated network has names of its own. */
+  lookup?: Lookup
 }
 
 /** What `connect` is asked for. */
-export interface ConnectRequest {
+export interface ConnectRequest extends OwnParameters {
   /** An IP address. */
   address: string
   port: number
@@ -52,12 +80,14 @@ export interface ConnectRequest {
    */
   fastOpen?: boolean | undefined
   congestionControl?: string | undefined
+  /** Settings of that controller, by its own names: `{ cwndSegs: 10 }` of `fixed`. */
+  congestionOptions?: Readonly<Record<string, unknown>> | undefined
+  /** Bytes a second that sending never exceeds, as SO_MAX_PACING_RATE. */
+  maxPacingRate?: number | undefined
   /** Bytes, as SO_SNDBUF, SO_RCVBUF and TCP_MAXSEG. */
   sndbuf?: number | undefined
   rcvbuf?: number | undefined
   mss?: number | undefined
   /** Bytes written and not sent, above which writers wait, as TCP_NOTSENT_LOWAT; default: `tcp_notsent_lowat`. */
   notsentLowat?: number | undefined
-  /** Milliseconds that data may stay unacknowledged, as TCP_USER_TIMEOUT; 0 follows `tcp_retries2`. */
-  userTimeout?: number | undefined
 }

@@ -1,4 +1,4 @@
-import type { TcpInfo } from '../tcp/index.ts'
+import { type Connection, State, type TcpInfo } from '../tcp/index.ts'
 import { Endpoint } from './endpoint.ts'
 import type { Listener } from './listener.ts'
 import type { HalfOpen } from './syn-queue.ts'
@@ -24,6 +24,16 @@ export interface SocketMemory {
   d: number
 }
 
+/** The timer that runs, as `ss -o` shows it. */
+export interface SocketTimer {
+  /** `on`: retransmission, tail loss probe or a second look for losses; `persist`: window probe; `timewait`: TIME_WAIT, and the longest FIN_WAIT_2. */
+  name: 'on' | 'persist' | 'keepalive' | 'timewait'
+  /** µs that it still has. */
+  left: number
+  /** How often it went off in a row. */
+  count: number
+}
+
 /** A line of `ss`: a listener or a connection. */
 export interface SocketRecord {
   state: string
@@ -37,8 +47,12 @@ export interface SocketRecord {
   recvQ: number
   /** Bytes unacknowledged; of a listener, how many connections may wait. */
   sendQ: number
+  /** Null: none runs. */
+  timer: SocketTimer | null
   /** Null for a listener, and for what is less than a connection or was one: SYN_RECV, TIME_WAIT. */
   info: TcpInfo | null
+  /** Its datagrams are sent and read many at a time (UDP GSO and GRO). False for a listener, and where `info` is null. */
+  offload: boolean
   /** Null where `info` is. */
   skmem: SocketMemory | null
 }
@@ -56,7 +70,9 @@ export function socketRecord(socket: Listener | Endpoint, now: number): SocketRe
       family: socket.family,
       recvQ: connection.unread,
       sendQ: connection.sender.queue.length,
+      timer: timerOf(connection, now),
       info,
+      offload: socket.path.offload,
       skmem: {
         r: connection.unread + connection.receiver.reassembly.length,
         rb: connection.receiver.window.rcvBuf,
@@ -80,15 +96,42 @@ export function socketRecord(socket: Listener | Endpoint, now: number): SocketRe
     family: socket.family,
     recvQ: waiting,
     sendQ: acceptLimit,
+    timer: null,
     info: null,
+    offload: false,
     skmem: null,
   }
 }
 
-export const halfOpenRecord = (record: HalfOpen): SocketRecord => tupleRecord('SYN_RECV', record)
-export const timeWaitRecord = (entry: TimeWaitEntry): SocketRecord => tupleRecord('TIME_WAIT', entry)
+/** `left`: µs until its SYN-ACK is sent again, or until it is gone. */
+export const halfOpenRecord = (record: HalfOpen, left: number): SocketRecord =>
+  tupleRecord('SYN_RECV', record, { name: 'on', left, count: record.retries })
+export const timeWaitRecord = (entry: TimeWaitEntry, left: number): SocketRecord =>
+  tupleRecord('TIME_WAIT', entry, { name: 'timewait', left, count: 0 })
 
-function tupleRecord(state: string, { localAddress, remoteAddress, tcpPorts }: Tuple): SocketRecord {
+/** linux: inet_sk_diag_fill, which looks for them in this order. */
+function timerOf(
+  { timers, state, synRetries, recovery, persist, keepalive }: Connection,
+  now: number,
+): SocketTimer | null {
+  const { rexmit, probe, reo } = timers
+  const found: readonly [SocketTimer['name'], deadline: number, count: number][] = [
+    ['on', Math.min(rexmit, probe, reo), state === State.SYN_SENT ? synRetries : recovery.retransmits],
+    ['persist', timers.persist, persist.probesOut],
+    ['timewait', timers.finWait2, 0],
+    ['keepalive', timers.keepalive, keepalive.probesOut],
+  ]
+  for (const [name, deadline, count] of found) {
+    if (deadline < Number.POSITIVE_INFINITY) return { name, left: Math.max(0, deadline - now), count }
+  }
+  return null
+}
+
+function tupleRecord(
+  state: string,
+  { localAddress, remoteAddress, tcpPorts }: Tuple,
+  timer: SocketTimer,
+): SocketRecord {
   return {
     state,
     localAddress,
@@ -98,7 +141,9 @@ function tupleRecord(state: string, { localAddress, remoteAddress, tcpPorts }: T
     family: localAddress.includes(':') ? 'IPv6' : 'IPv4',
     recvQ: 0,
     sendQ: 0,
+    timer,
     info: null,
+    offload: false,
     skmem: null,
   }
 }

@@ -1,31 +1,48 @@
 import { EventEmitter } from 'eventemitter3'
-import { createCongestionControl } from '../congestion/index.ts'
-import { Impairment, type ImpairSpec } from '../impair/index.ts'
+import { ImpairControl, Impairment, type ImpairSpec } from '../impair/index.ts'
+import type { Capture, CaptureOptions, TraceListener, WritableLike } from '../observe/index.ts'
 import type { Tracer } from '../observe/tracer.ts'
-import { Connection, type ConnectionOptions, resetFor, State, type SynRecord, type TcpHost } from '../tcp/index.ts'
-import { type ErrorCode, type Path, type PathUser, type TunnelOwner, UdpTunnel } from '../tunnel/index.ts'
-import { encodeHeader, Flag, optionsLength, Segment, type Seq, toSeq, writeChecksum } from '../wire/index.ts'
+import { State, type TcpHost } from '../tcp/index.ts'
+import {
+  type ErrorCode,
+  type ListenRequest,
+  type Path,
+  type PathUser,
+  type TunnelOwner,
+  UdpTunnel,
+} from '../tunnel/index.ts'
+import { Segment, toSeq } from '../wire/index.ts'
+import { above } from './above.ts'
 import { type Clock, LoopClock } from './clock.ts'
-import { Endpoint, type EndpointHost, type EndpointOwner } from './endpoint.ts'
+import { type CongestionControlProblem, congestionControlProblem, controllerMaker } from './congestion.ts'
+import { Endpoint, type EndpointOwner } from './endpoint.ts'
 import { closeAtExit, nothingToClose } from './exit.ts'
-import { CookieVerdict, FastOpenCache, FastOpenKeys } from './fast-open.ts'
-import { type FlowsHost, flowKey, PathFlows } from './flows.ts'
+import { FastOpenCache, FastOpenKeys } from './fast-open.ts'
+import { type FlowsHost, PathFlows } from './flows.ts'
+import { impairTarget, readImpairFile } from './impairing.ts'
 import { SequenceNumbers, type StartingNumbers } from './isn.ts'
 import { Listener, type ListenerHost, type ListenerOwner, type ListenOptions } from './listener.ts'
 import { Memory } from './memory.ts'
 import { Metrics } from './metrics.ts'
 import { Mib } from './mib.ts'
 import { newSysctl } from './new-sysctl.ts'
+import { Observers } from './observers.ts'
+import { checkOffload } from './offload.ts'
+import { Opening, type OpeningHost } from './opening.ts'
 import type { ConnectRequest, StackOptions } from './options.ts'
-import { EphemeralPorts, ListenPorts, looksLikeShim } from './ports.ts'
+import { EphemeralPorts, ListenPorts } from './ports.ts'
 import { CryptoRandom, type Random } from './random.ts'
 import { RateLimit } from './rate-limit.ts'
+import { Replies } from './replies.ts'
+import { SharedUdp } from './shared-udp.ts'
 import { halfOpenRecord, type SocketRecord, socketRecord, timeWaitRecord } from './sockets.ts'
+import { Strangers, type StrangersHost } from './strangers.ts'
 import { HalfOpen, SynQueue, type SynQueueHost } from './syn-queue.ts'
 import type { Sysctl } from './sysctl.ts'
-import { afterlife, type TimeWaitHost, TimeWaitTable } from './time-wait.ts'
+import { type TimeWaitHost, TimeWaitTable } from './time-wait.ts'
 import { TupleHashes } from './tuples.ts'
-import { isOver, Turn, type TurnHost } from './turn.ts'
+import { Turn, type TurnHost } from './turn.ts'
+import { Upkeep, type UpkeepHost } from './upkeep.ts'
 import { Wheel, type WheelItem } from './wheel.ts'
 
 export interface StackEvents {
@@ -34,7 +51,15 @@ export interface StackEvents {
 }
 
 /** What the parts of a stack see of it. */
-type Host = EndpointHost & FlowsHost & ListenerHost & SynQueueHost & TimeWaitHost & TurnHost & TunnelOwner
+type Host = FlowsHost &
+  ListenerHost &
+  OpeningHost &
+  StrangersHost &
+  SynQueueHost &
+  TimeWaitHost &
+  TunnelOwner &
+  TurnHost &
+  UpkeepHost
 
 /**
  * A host: its own ports, parameters, counters, timers and UDP sockets. `import net from 'sluice'` uses the default one; make as many as you like.
@@ -58,9 +83,13 @@ export class Stack extends EventEmitter<StackEvents> {
   readonly #tunnel: UdpTunnel
   readonly #wheel: Wheel<WheelItem>
   readonly #turn: Turn
+  readonly #afterTurn: (() => void)[] = []
   readonly #timeWait: TimeWaitTable
   readonly #synQueue: SynQueue
   readonly #hashes: TupleHashes
+  readonly #opening: Opening
+  readonly #strangers: Strangers
+  readonly #upkeep: Upkeep
   readonly #fastOpenKeys: FastOpenKeys
   readonly #fastOpenCache = new FastOpenCache()
   readonly #tcpHost: TcpHost
@@ -74,16 +103,17 @@ export class Stack extends EventEmitter<StackEvents> {
   readonly #metrics = new Metrics()
   readonly #inSegment = new Segment()
   readonly #outSegment = new Segment()
-  #impairSpec: ImpairSpec | null = null
-  #tracer: Tracer | null = null
+  readonly #replies = new Replies(this.mib, this.#outSegment)
+  /** Made when asked for: most hosts never load what impairs. */
+  #impair: ImpairControl | null = null
+  readonly #observers = new Observers()
   #held = 0
-  #orphans = 0
-  #nextId = 1
   #closed: Promise<void> | null = null
   #whenIdle: (() => void) | null = null
 
   constructor(options: StackOptions = {}) {
     super()
+    const impair = options.impair ?? null
     this.#options = options
     this.#isReal = options.clock === undefined
     this.sysctl = newSysctl()
@@ -101,6 +131,9 @@ export class Stack extends EventEmitter<StackEvents> {
     this.#synQueue = new SynQueue(this.#host, this.#random)
     this.#hashes = new TupleHashes(this.#random)
     this.#fastOpenKeys = new FastOpenKeys(this.#random)
+    this.#opening = new Opening(this.#host)
+    this.#strangers = new Strangers(this.#host)
+    this.#upkeep = new Upkeep(this.#host)
     this.#tunnel = new UdpTunnel({
       owner: this.#host,
       encapsulation: options.encapsulation ?? 'framed',
@@ -109,27 +142,40 @@ export class Stack extends EventEmitter<StackEvents> {
       dgram: options.dgram,
       interfaces: options.interfaces,
       recvBufferSize: options.recvBufferSize,
-      impair: Impairment.parse(options.impair),
+      offload: checkOffload(options.offload),
+      impair: impair === null ? null : Impairment.parse(impair, { readFile: readImpairFile }),
+      impairs: options.impairs,
       seed: this.seed,
     })
-    this.#impairSpec = options.impair ?? null
+    if (impair !== null) this.#impair = this.#controlImpairment(impair)
     this.#clock.start(
       (now) => this.#wake(now),
       (now) => this.#runTurn(now),
     )
+    if (options.capture !== undefined) this.capture(options.capture)
   }
 
   // ---- What users see ------------------------------------------------------------------------------------------------------------
 
-  /** What is done to what this stack sends and receives; assign to change it while running, `null` for nothing. Throws on a bad value. */
-  get impair(): ImpairSpec | null {
-    return this.#impairSpec
+  /**
+   * What is done to what this stack sends and receives. Every member can be read and set while it runs (`stack.impair.loss = '5%'`),
+   * `seed` says what decides the choices, and `report()` what was done. Assign a spec to replace everything, `null` for nothing. Throws on
+   * a bad value, and then nothing has changed.
+   */
+  get impair(): ImpairControl {
+    this.#impair ??= this.#controlImpairment(null)
+    return this.#impair
   }
 
-  set impair(spec: ImpairSpec | null) {
-    this.#tunnel.setImpair(Impairment.parse(spec))
-    this.#impairSpec = spec
-    this.#rearm()
+  set impair(spec: ImpairSpec | ImpairControl | null) {
+    this.impair.assign(spec)
+  }
+
+  #controlImpairment(spec: ImpairSpec | null): ImpairControl {
+    return new ImpairControl(
+      impairTarget(this.#tunnel, () => this.#rearm()),
+      spec,
+    )
   }
 
   /** The counters of the host, by the kernel's names (`netstat -s`), copied. */
@@ -143,18 +189,37 @@ export class Stack extends EventEmitter<StackEvents> {
     const now = this.#clock.nowUs()
     const records = [...this.#listeners].map((listener) => socketRecord(listener, now))
     for (const flows of this.#flows) for (const endpoint of flows.endpoints()) records.push(socketRecord(endpoint, now))
-    for (const record of this.#synQueue) records.push(halfOpenRecord(record))
-    for (const entry of this.#timeWait) records.push(timeWaitRecord(entry))
+    for (const record of this.#synQueue) records.push(halfOpenRecord(record, Math.max(0, record.deadline - now)))
+    for (const entry of this.#timeWait) records.push(timeWaitRecord(entry, this.#timeWait.left(entry, now)))
     return records
+  }
+
+  /** What it was made with. */
+  get setup(): Readonly<StackOptions> {
+    return this.#options
   }
 
   /** Hears of every segment and decision; `null` for nobody. */
   get tracer(): Tracer | null {
-    return this.#tracer
+    return this.#observers.assigned
   }
 
   set tracer(tracer: Tracer | null) {
-    this.#tracer = tracer
+    this.#observers.assigned = tracer
+  }
+
+  /** Tells `listener` of every segment and decision, as objects; what it returns ends that. Costs nothing while nobody listens. */
+  trace(listener: TraceListener): () => void {
+    return this.#observers.trace(listener)
+  }
+
+  /**
+   * Captures every segment, as pcapng that Wireshark, tcpdump and tcptrace read as plain TCP: into a file (`%p` in its name is the
+   * process's id) or a stream. What impairment drops is on a second interface, `dropped`, with a comment that names rule and seed.
+   * Ends with `stop()`, or with the stack. Throws where the file cannot be opened.
+   */
+  capture(target: string | WritableLike, options: CaptureOptions = {}): Capture {
+    return this.#observers.capture(target, options, this.#clock.nowUs(), this.#isReal)
   }
 
   /**
@@ -176,6 +241,7 @@ export class Stack extends EventEmitter<StackEvents> {
         this.#whenIdle = null
         this.#clock.stop()
         this.#tunnel.close()
+        this.#observers.end()
         this.emit('close')
         resolve()
       }
@@ -185,6 +251,16 @@ export class Stack extends EventEmitter<StackEvents> {
   }
 
   // ---- What `net` calls ----------------------------------------------------------------------------------------------------------
+
+  /** Owners are being told what happened, and nobody above them waits for a call to return. */
+  get isInTurn(): boolean {
+    return this.#turn.isRunning
+  }
+
+  /** Called when this turn is over and what it had to send is sent, before the event loop goes on. */
+  afterTurn(run: () => void): void {
+    this.#afterTurn.push(run)
+  }
 
   /** Binds at once; the code of the failed system call where it cannot. */
   listen(options: ListenOptions, owner: ListenerOwner): Listener | ErrorCode {
@@ -197,7 +273,7 @@ export class Stack extends EventEmitter<StackEvents> {
       port = this.#ephemeral.any(this.sysctl.values.ip_local_port_range, (candidate) => this.#ports.has(candidate)) ?? 0
       if (port === 0) return 'EADDRINUSE'
     }
-    const udp = this.#tunnel.listen({ address, port, ipv6Only, reusePort })
+    const udp = this.#bindUdp({ address, port, ipv6Only, reusePort })
     if (typeof udp === 'string') return udp
     if (direct) port = udp.port
     const listener = new Listener(
@@ -220,49 +296,12 @@ export class Stack extends EventEmitter<StackEvents> {
 
   /** Begins to connect (rfc9293#3.9.1.1); the code of the failed system call where it cannot. */
   connect(request: ConnectRequest, owner: EndpointOwner): Endpoint | ErrorCode {
-    if (this.#closed !== null) return 'EINVAL'
-    const { tunnel } = this.#options
-    const udpPort = request.tunnelPort ?? (tunnel === undefined ? request.port : (tunnel.peerPort ?? tunnel.port))
-    const throughTunnel = tunnel !== undefined || request.tunnelPort !== undefined
-    const path = this.#tunnel.open({
-      remoteAddress: request.address,
-      remotePort: udpPort,
-      localAddress: request.localAddress,
-      localPort: throughTunnel ? 0 : (request.localPort ?? 0),
-      choosePort: throughTunnel
-        ? undefined
-        : (isFree) =>
-            this.#ephemeral.pick(
-              request.localAddress ?? '',
-              request.address,
-              request.port,
-              this.sysctl.values.ip_local_port_range,
-              (port) => (this.#host.bare && looksLikeShim(port)) || !isFree(port),
-            ),
-    })
-    if (typeof path === 'string') return path
-    const flows = path.user as PathFlows
-    const now = this.#clock.nowUs()
-    const localPort = this.#localPort(flows, path, request, throughTunnel, now)
-    if (typeof localPort === 'string') return localPort
-    // After one in TIME_WAIT: beyond its numbers.
-    const before = this.#timeWait.find(flows, flowKey(localPort, request.port))
-    const iss = before === undefined ? null : afterlife(before)
-    const connection = this.#makeConnection(path, localPort, request.port, request, now, iss)
-    const endpoint = new Endpoint(this.#host, connection, path, owner)
-    flows.set(flowKey(localPort, request.port), endpoint)
-    // Not before: it may be what holds the path.
-    if (before !== undefined) this.#timeWait.recycle(before)
-    connection.userTimeoutMs = request.userTimeout ?? 0
-    if (request.fastOpen === true && (this.sysctl.values.tcp_fastopen & 1) !== 0) {
-      const known = this.#fastOpenCache.forSyn(path.remoteAddress, now)
-      connection.fastOpen.cookie = known?.cookie ?? null
-      connection.fastOpen.mss = known?.mss ?? 0
-    }
-    connection.openActive(now)
-    endpoint.updateHold()
-    this.#ready(endpoint)
-    return endpoint
+    return this.#closed === null ? this.#opening.connect(request, owner) : 'EINVAL'
+  }
+
+  /** What keeps a connection from having this congestion control; null: nothing. Throws a `TypeError` where it takes no such options. */
+  congestionControlProblem(name: string, options?: Readonly<Record<string, unknown>>): CongestionControlProblem | null {
+    return congestionControlProblem(name, this.sysctl.values, options)
   }
 
   // ---- For the process's end -----------------------------------------------------------------------------------------------------
@@ -295,215 +334,22 @@ export class Stack extends EventEmitter<StackEvents> {
 
   // ---- Inside --------------------------------------------------------------------------------------------------------------------
 
-  #localPort(
-    flows: PathFlows,
-    path: Path,
-    { address, port, localPort = 0 }: ConnectRequest,
-    throughTunnel: boolean,
-    now: number,
-  ): number | ErrorCode {
-    const { bare } = this.#host
-    const isInUse = (candidate: number): boolean => {
-      const key = flowKey(candidate, port)
-      if (flows.get(key) !== undefined || this.#synQueue.find(flows, key) !== undefined) return true
-      const entry = this.#timeWait.find(flows, key)
-      return entry !== undefined && !this.#timeWait.isReusable(entry, path.loopback, now)
-    }
-    const isTaken = (candidate: number): boolean => {
-      if (isInUse(candidate)) return true
-      return (throughTunnel && this.#ports.has(candidate)) || (bare && looksLikeShim(candidate))
-    }
-    if (localPort !== 0) {
-      // linux: bind takes the port, connect finds the tuple taken.
-      return isInUse(localPort) ? 'EADDRNOTAVAIL' : localPort
-    }
-    // ours: the first connection of a path has the path's UDP port for its own, so that firewalls and logs show one number.
-    if (!throughTunnel && !isTaken(path.localPort)) return path.localPort
-    return (
-      this.#ephemeral.pick(path.localAddress, address, port, this.sysctl.values.ip_local_port_range, isTaken) ??
-      'EADDRNOTAVAIL'
-    )
-  }
-
-  #makeConnection(
-    path: Path,
-    localPort: number,
-    remotePort: number,
-    settings: Pick<ConnectRequest, 'noDelay' | 'congestionControl' | 'sndbuf' | 'rcvbuf' | 'mss' | 'notsentLowat'>,
-    now: number,
-    iss: Seq | null,
-  ): Connection {
-    const { localAddress, remoteAddress } = path
-    const options: ConnectionOptions = {
-      id: this.#nextId++,
-      family: path.family,
-      localPort,
-      remotePort,
-      iss: iss ?? this.#numbers.isn(localAddress, localPort, remoteAddress, remotePort, now),
-      tsOffset: this.#host.timestampOffset(localAddress, localPort, remoteAddress, remotePort),
-      maxSegment: path.maxSegment,
-      receiveLimit: () => path.receiveBudget.windowLimit(path.maxSegment - 32),
-      checksumOffload: (this.#options.checksum ?? 'offload') === 'offload',
-      noDelay: settings.noDelay,
-      congestionControl: settings.congestionControl,
-      sndbuf: settings.sndbuf,
-      rcvbuf: settings.rcvbuf,
-      mss: settings.mss,
-      notsentLowat: settings.notsentLowat,
-    }
-    const connection = new Connection(this.#tcpHost, options, now)
-    this.#metrics.apply(remoteAddress, connection)
-    return connection
-  }
-
-  /**
-   * A segment of no connection: for what is left of one, or for one that is not there yet, or to a listener if it is a SYN, or it draws a RST
-   * (rfc9293#3.10.7.1, #3.10.7.2). `summed`: it had a checksum.
-   */
-  #stranger(flows: PathFlows, segment: Segment, summed: boolean, now: number): void {
-    const { path } = flows
-    const { flags } = segment
-    const tcpPorts = flowKey(segment.dstPort, segment.srcPort)
-    const mayLackChecksum = summed || this.#host.bare
-    let iss: Seq | null = null
-
-    const entry = this.#timeWait.find(flows, tcpPorts)
-    if (entry !== undefined) {
-      if (!mayLackChecksum && !entry.checksumOffload) {
-        this.#damaged()
-        return
-      }
-      // A new incarnation: on to the listener with it, if there is one.
-      iss = this.#timeWait.arrives(entry, flows, segment, now)
-      if (iss === null) return
-    }
-    const record = this.#synQueue.find(flows, tcpPorts)
-    if (record !== undefined) {
-      if (!mayLackChecksum && !record.checksumOffload) this.#damaged()
-      else if (this.#synQueue.arrives(record, flows, segment, now)) {
-        this.#accept(record.listener, record, flows, segment, now)
-        // Not before: it may be what holds the path.
-        this.#synQueue.completed(record)
-      }
-      return
-    }
-
-    const listener = (flags & Flag.RST) === 0 ? this.#listenerFor(path, segment.dstPort) : null
-    if (listener !== null && (flags & (Flag.ACK | Flag.SYN)) === Flag.SYN) {
-      // linux: a SYN with FIN is no way to begin.
-      if ((flags & Flag.FIN) !== 0) return
-      // linux: beyond the last mark of tcp_mem nobody new is let in.
-      if (this.#memory.isFull) this.mib.ListenDrops++
-      else this.#synQueue.syn(listener, flows, segment, tcpPorts, iss, now)
-      return
-    }
-    if (listener !== null && (flags & (Flag.ACK | Flag.SYN)) === Flag.ACK) {
-      const cookie = this.#synQueue.fromCookie(listener, flows, segment, tcpPorts, summed, now)
-      if (cookie !== null) {
-        if (listener.isAcceptQueueFull(this.sysctl.values.somaxconn) || this.#memory.isFull) {
-          this.mib.ListenOverflows++
-          this.mib.ListenDrops++
-        } else this.#accept(listener, cookie, flows, segment, now)
-        return
+  /** A socket of its own, or that of the listener with which it shares the port. */
+  #bindUdp({ address, port, ipv6Only, reusePort }: ListenRequest): SharedUdp | ErrorCode {
+    if (reusePort && port !== 0) {
+      for (const listener of this.#listeners) {
+        if (listener.reusePort && listener.port === port && listener.wanted === address) return listener.udp.share()
       }
     }
-    // rfc9293#3.10.7.2: what a listener gets before any SYN is from another life.
-    this.#reply(flows, segment, (out) => resetFor(segment, out))
+    const udp = this.#tunnel.listen({ address, port, ipv6Only, reusePort })
+    return typeof udp === 'string' ? udp : new SharedUdp(udp)
   }
 
-  /** `segment` completes the handshake of `record`. */
-  #accept(listener: Listener, record: SynRecord, flows: PathFlows, segment: Segment, now: number): void {
-    const { path } = flows
-    const { dstPort, srcPort } = segment
-    const connection = this.#makeConnection(path, dstPort, srcPort, listener.tcp, now, record.iss)
-    connection.openFromSynRecv(record, now)
-    const endpoint = new Endpoint(this.#host, connection, path, null)
-    listener.enqueue(endpoint)
-    flows.set(flowKey(dstPort, srcPort), endpoint)
-    connection.segmentArrives(segment, now)
-    this.#ready(endpoint)
-  }
-
-  /** linux: tcp_try_fastopen. True: the SYN has opened a connection; else the cookie to answer with. */
-  #tryFastOpen(listener: Listener, flows: PathFlows, segment: Segment, now: number): true | Buffer | null {
-    const { mib } = this
-    const { tcp_fastopen, somaxconn } = this.sysctl.values
-    const { path } = flows
-    const cookie = segment.fastOpenCookie
-    if (cookie === null) return null
-    if (cookie.length === 0) mib.TCPFastOpenCookieReqd++
-    if ((tcp_fastopen & 2) === 0 || !listener.isFastOpenOn) return null
-    if (listener.isFastOpenFull(somaxconn)) {
-      mib.TCPFastOpenListenOverflow++
-      return null
-    }
-    if (cookie.length === 0) return this.#fastOpenKeys.cookie(path, now)
-    const verdict = this.#fastOpenKeys.check(cookie, path, now)
-    if (verdict === CookieVerdict.Wrong) {
-      mib.TCPFastOpenPassiveFail++
-      return this.#fastOpenKeys.cookie(path, now)
-    }
-    mib.TCPFastOpenPassive++
-    const { dstPort, srcPort } = segment
-    const connection = this.#makeConnection(path, dstPort, srcPort, listener.tcp, now, null)
-    if (verdict === CookieVerdict.Old) {
-      mib.TCPFastOpenPassiveAltKey++
-      connection.fastOpen.cookie = this.#fastOpenKeys.cookie(path, now)
-      connection.fastOpen.experimental = segment.fastOpenExperimental
-    }
-    const endpoint = new Endpoint(this.#host, connection, path, null)
-    endpoint.earlyAt = listener
-    listener.beganEarly()
-    listener.enqueue(endpoint)
-    flows.set(flowKey(dstPort, srcPort), endpoint)
-    connection.openFast(segment, now)
-    this.#ready(endpoint)
-    return true
-  }
-
-  /** What Fast Open has to remember of a connection. */
-  #noteFastOpen(endpoint: Endpoint, now: number): void {
-    const { connection, earlyAt, remoteAddress } = endpoint
-    const { fastOpen } = connection
-    if (earlyAt !== null && (connection.state !== State.SYN_RECV || endpoint.detached)) {
-      endpoint.earlyAt = null
-      earlyAt.endedEarly()
-    }
-    if (fastOpen.received !== null) this.#fastOpenCache.learn(remoteAddress, fastOpen.received, connection.peerMss)
-    else if (fastOpen.lost) this.#fastOpenCache.lost(remoteAddress, now)
-    fastOpen.received = null
-    fastOpen.lost = false
-  }
-
-  #damaged(): void {
-    this.mib.InCsumErrors++
-    this.mib.InErrs++
-  }
-
-  #listenerFor(path: Path, port: number): Listener | null {
+  #listenerAt({ path }: PathFlows, port: number): Listener | null {
     // In direct mode the TCP port is the UDP port: a socket of another port has no business with it.
     if (this.#options.tunnel === undefined && path.localPort !== port) return null
-    return this.#ports.find(path.localAddress, port)
-  }
-
-  /** A stateless answer; without a request, `fill` names the ports. It is no longer than what drew it (a RST, or a bare ACK with timestamps only where there were some). */
-  #reply(flows: PathFlows, request: Segment | null, fill: (out: Segment) => boolean): void {
-    const out = this.#outSegment
-    if (fill(out) === false) return
-    if (request !== null) {
-      out.srcPort = request.dstPort
-      out.dstPort = request.srcPort
-      if (!request.hasTimestamps) out.hasTimestamps = false
-    }
-    const length = 20 + optionsLength(out)
-    const { path } = flows
-    if (!path.reserve(length)) return
-    const { buffer, offset } = path
-    encodeHeader(out, buffer, offset)
-    writeChecksum(buffer, offset, offset + length)
-    path.commit(length)
-    this.mib.OutSegs++
-    if ((out.flags & Flag.RST) !== 0) this.mib.OutRsts++
+    const listener = this.#ports.find(path.localAddress, port, path.remotePort)
+    return listener?.isReservation ? null : listener
   }
 
   #ready(endpoint: Endpoint): void {
@@ -514,10 +360,11 @@ export class Stack extends EventEmitter<StackEvents> {
   #runTurn(now: number): void {
     try {
       this.#turn.run(now)
+      for (let run = this.#afterTurn.shift(); run !== undefined; run = this.#afterTurn.shift()) run()
     } finally {
       // User code may have thrown: the rest of the turn comes in another, and no timer is lost.
       this.#rearm()
-      if (!this.#turn.isEmpty) this.#clock.soon()
+      if (!this.#turn.isEmpty || this.#afterTurn.length > 0) this.#clock.soon()
     }
     if (this.#whenIdle !== null && ![...this.#flows].some((flows) => !flows.endpoints().next().done)) this.#whenIdle()
   }
@@ -538,67 +385,6 @@ export class Stack extends EventEmitter<StackEvents> {
     this.#clock.wakeAt(Math.min(this.#wheel.nextWakeUs(), this.#tunnel.deadline))
   }
 
-  #settled(endpoint: Endpoint, now: number): void {
-    if (endpoint.detached) return
-    const { connection } = endpoint
-    this.#noteFastOpen(endpoint, now)
-    endpoint.accounted = this.#memory.account(
-      endpoint.accounted,
-      isOver(endpoint) ? 0 : connection.memory,
-      this.sysctl.values.tcp_mem,
-    )
-    if (this.#memory.isFull && connection.receiver.reassembly.length > 0) this.#prune(endpoint)
-    if (isOver(endpoint)) {
-      endpoint.detached = true
-      this.#countOrphan(endpoint)
-      const { tcp_no_metrics_save, tcp_no_ssthresh_metrics_save } = this.sysctl.values
-      if (tcp_no_metrics_save === 0)
-        this.#metrics.save(endpoint.remoteAddress, connection, tcp_no_ssthresh_metrics_save === 0)
-      this.#wheel.remove(endpoint)
-      const flows = endpoint.path.user as PathFlows
-      const key = flowKey(connection.localPort, connection.remotePort)
-      if (connection.state === State.TIME_WAIT) this.#timeWait.add(connection, flows, now)
-      flows.delete(key)
-      endpoint.updateHold()
-      return
-    }
-    this.#countOrphan(endpoint)
-    endpoint.updateHold()
-    this.#wheel.schedule(endpoint)
-    // linux: tcp_data_snd_check; what was sent just now may have made room, and where little may wait the next ACK is too late.
-    const { sender } = connection
-    if (sender.notSentLowat < sender.sndBuf && sender.hasRoom) this.#ready(endpoint)
-  }
-
-  /** linux: a connection that nobody owns any more and that still has to deliver; in FIN_WAIT_2 it has. */
-  #countOrphan(endpoint: Endpoint): void {
-    const { connection } = endpoint
-    const counts = connection.orphan && !endpoint.detached && connection.owes
-    if (counts === endpoint.countsAsOrphan) return
-    endpoint.countsAsOrphan = counts
-    this.#orphans += counts ? 1 : -1
-  }
-
-  /** linux: tcp_close, tcp_check_oom; whoever lets go of one too many, or of any where memory has run out, loses what is not delivered. */
-  #orphaned(endpoint: Endpoint, now: number): void {
-    this.#countOrphan(endpoint)
-    if (!endpoint.countsAsOrphan) return
-    if (this.#orphans <= this.sysctl.values.tcp_max_orphans && !this.#memory.isFull) return
-    this.mib.TCPAbortOnMemory++
-    endpoint.connection.abort(now)
-  }
-
-  /** linux: tcp_prune_ofo_queue; beyond the last mark of `tcp_mem` what came out of order goes first, for the peer still has it. */
-  #prune(endpoint: Endpoint): void {
-    endpoint.connection.prune()
-    this.mib.OfoPruned++
-    endpoint.accounted = this.#memory.account(
-      endpoint.accounted,
-      endpoint.connection.memory,
-      this.sysctl.values.tcp_mem,
-    )
-  }
-
   #makeTcpHost(): TcpHost {
     const stack = this
     return {
@@ -606,14 +392,17 @@ export class Stack extends EventEmitter<StackEvents> {
       mib: this.mib,
       outSegment: this.#outSegment,
       get tracer() {
-        return stack.#tracer
+        return stack.#observers.tracer
       },
       get memoryPressure() {
         return stack.#memory.pressure
       },
+      get memoryFull() {
+        return stack.#memory.isFull
+      },
       mayChallenge: (now) => this.#challenges.take(now, this.sysctl.values.tcp_challenge_ack_limit),
       random: () => this.#random.public(),
-      createCongestionControl,
+      createCongestionControl: controllerMaker(this.mib),
     }
   }
 
@@ -622,12 +411,36 @@ export class Stack extends EventEmitter<StackEvents> {
     const { values } = this.sysctl
     const stack = this
     return {
+      get tracer() {
+        return stack.#observers.tracer
+      },
       mib: this.mib,
       counters: this.mib,
       sysctl: values,
       settings: values,
       wheel: this.#wheel,
       inSegment: this.#inSegment,
+      options: this.#options,
+      tcp: this.#tcpHost,
+      memory: this.#memory,
+      metrics: this.#metrics,
+      ephemeral: this.#ephemeral,
+      fastOpenCache: this.#fastOpenCache,
+      get fastOpenKeys() {
+        return stack.#fastOpenKeys
+      },
+      get timeWait() {
+        return stack.#timeWait
+      },
+      get synQueue() {
+        return stack.#synQueue
+      },
+      get opening() {
+        return stack.#opening
+      },
+      get tunnel() {
+        return stack.#tunnel
+      },
       bare: this.#options.encapsulation === 'bare',
       nowUs: () => this.#clock.nowUs(),
       wantTurn: () => this.#clock.soon(),
@@ -642,7 +455,7 @@ export class Stack extends EventEmitter<StackEvents> {
         if (this.#flows.size === 0) nothingToClose(this)
       },
       ready: (endpoint) => this.#ready(endpoint),
-      orphaned: (endpoint, now) => this.#orphaned(endpoint, now),
+      orphaned: (endpoint, now) => this.#upkeep.orphaned(endpoint, now),
       held: (by) => {
         this.#held += by
         this.#clock.hold(this.#held > 0)
@@ -658,7 +471,7 @@ export class Stack extends EventEmitter<StackEvents> {
         this.#ports.release(listener.port, listener)
       },
       timeWaitReclaim: (flows) => this.#timeWait.reclaim(flows),
-      strangerArrives: (flows, segment, summed, now) => this.#stranger(flows, segment, summed, now),
+      strangerArrives: (flows, segment, summed, now) => this.#strangers.arrives(flows, segment, summed, now),
       pathHash: (path) => this.#hashes.ofPath(path),
       flowsTo: (...ends) => (this.#tunnel.pathTo(...ends)?.user as PathFlows | undefined) ?? null,
       isn: (...tuple) => this.#numbers.isn(...tuple),
@@ -666,14 +479,25 @@ export class Stack extends EventEmitter<StackEvents> {
         // rfc7323#5.4; 2: as before there were offsets.
         values.tcp_timestamps === 2 ? toSeq(0) : this.#numbers.timestampOffset(...tuple),
       mayChallenge: (now) => this.#challenges.take(now, values.tcp_challenge_ack_limit),
-      tryFastOpen: (listener, flows, segment, now) => this.#tryFastOpen(listener, flows, segment, now),
+      isProven: (address) => this.#metrics.knows(address),
+      tryFastOpen: (listener, flows, segment, now) => this.#strangers.tryFastOpen(listener, flows, segment, now),
       offload: (this.#options.checksum ?? 'offload') === 'offload',
       get keepsPaths() {
-        return stack.#impairSpec !== null
+        return stack.#tunnel.impair !== null
       },
-      reply: (flows, request, fill) => this.#reply(flows, request, fill),
-      settled: (endpoint, now) => this.#settled(endpoint, now),
+      listenerAt: (flows, port) => this.#listenerAt(flows, port),
+      isListening: (port) => this.#ports.has(port),
+      reply: (flows, request, fill) => this.#replies.send(flows, request, fill),
+      settled: (endpoint, now) => this.#upkeep.settled(endpoint, now),
       flush: (now) => this.#tunnel.flush(now),
     }
   }
 }
+
+// Declared where it is made.
+Object.defineProperty(Stack.prototype, 'net', {
+  configurable: true,
+  get(this: Stack): unknown {
+    return above.netFor?.(this as never)
+  },
+})

@@ -11,7 +11,7 @@ import { localOf, remoteOf, type Tuple } from './tuples.ts'
 //
 // and the rest goes into the low bits of its timestamp, where the peer sent one:
 //
-//     shift of the peer's windows, 15 for none (4 bits) · SACK · reserved for ECN · our checksum offload
+//     shift of the peer's windows, 15 for none (4 bits) · SACK · ECN · our checksum offload
 
 /** Segment sizes that a cookie can hold: of ordinary paths with and without tunnels, and of the larger ones on loopback. */
 const SIZES = [536, 1220, 1300, 1428, 1448, 3560, 7656, 15_848, 32_232] as const
@@ -27,6 +27,7 @@ const TIME_MASK = (1 << TIME_BITS) - 1
 
 const NO_SCALING = 0xf
 const SACK = 1 << 4
+const ECN = 1 << 5
 const OFFLOAD = 1 << 6
 const OPTION_BITS = 7
 const OPTION_MASK = (1 << OPTION_BITS) - 1
@@ -46,6 +47,7 @@ export function cookieTimestamp(options: SynOptions, nowMs: number): number {
   const bits =
     (options.wscale < 0 ? NO_SCALING : options.wscale) |
     (options.sackPermitted ? SACK : 0) |
+    (options.ecn ? ECN : 0) |
     (options.checksumOffload ? OFFLOAD : 0)
   const now = Math.floor(nowMs)
   const base = now - (now % (OPTION_MASK + 1)) + bits
@@ -53,13 +55,14 @@ export function cookieTimestamp(options: SynOptions, nowMs: number): number {
 }
 
 /** What a timestamp that comes back, its offset taken off, says of the options. */
-export function cookieOptions(ticks: number): Pick<SynOptions, 'wscale' | 'sackPermitted' | 'checksumOffload'> {
+export function cookieOptions(ticks: number): Pick<SynOptions, 'wscale' | 'sackPermitted' | 'checksumOffload' | 'ecn'> {
   const bits = ticks & OPTION_MASK
   const wscale = bits & NO_SCALING
   return {
     wscale: wscale === NO_SCALING ? -1 : wscale,
     sackPermitted: (bits & SACK) !== 0,
     checksumOffload: (bits & OFFLOAD) !== 0,
+    ecn: (bits & ECN) !== 0,
   }
 }
 

@@ -29,6 +29,7 @@ const OFFLOAD = 1 << 6
 const NO_MSS = 1 << 7
 /** An ACK came that could not be taken, for want of data (`tcp_defer_accept`) or of room. */
 const ACKED = 1 << 8
+const ECN = 1 << 9
 const SCALING = 0xf
 const NO_SCALING = 0xf
 const TIMEOUTS_SHIFT = 12
@@ -88,6 +89,7 @@ export class HalfOpen implements TupleRecord, SynRecord, WheelItem {
       (options.sackPermitted ? SACK : 0) |
       (options.hasTimestamps ? TIMESTAMPS : 0) |
       (options.checksumOffload ? OFFLOAD : 0) |
+      (options.ecn ? ECN : 0) |
       (options.mss < 0 ? NO_MSS : 0)
     this.sentAt = now
     this.flows = flows
@@ -116,6 +118,10 @@ export class HalfOpen implements TupleRecord, SynRecord, WheelItem {
 
   get checksumOffload(): boolean {
     return (this.#bits & OFFLOAD) !== 0
+  }
+
+  get ecn(): boolean {
+    return (this.#bits & ECN) !== 0
   }
 
   get acked(): boolean {
@@ -171,6 +177,8 @@ export interface SynQueueHost {
   isn(localAddress: string, localPort: number, remoteAddress: string, remotePort: number, now: number): Seq
   timestampOffset(localAddress: string, localPort: number, remoteAddress: string, remotePort: number): number
   mayChallenge(now: number): boolean
+  /** A connection with this address has been before. */
+  isProven(address: string): boolean
   /** A SYN with the option of Fast Open: true where it has opened a connection, else the cookie to give, if any. */
   tryFastOpen(listener: Listener, flows: PathFlows, segment: Segment, now: number): true | Buffer | null
 }
@@ -224,11 +232,15 @@ export class SynQueue {
       return
     }
     const { path } = flows
+    if (iss === null && listener.isSynQueueForProven(sysctl) && !this.#host.isProven(path.remoteAddress)) {
+      mib.ListenDrops++
+      return
+    }
     const fast =
       cookie || segment.fastOpenCookie === null ? null : this.#host.tryFastOpen(listener, flows, segment, now)
     if (fast === true) return
     const tuple = flows.tuple(tcpPorts)
-    const options = agree(segment, sysctl, this.#host.offload)
+    const options = agree(segment, sysctl, this.#host.offload, !this.#host.bare)
     const wnd = synWindow(listener.tcp, sysctl, path.receiveBudget.windowLimit(path.maxSegment - 32))
     if (cookie) {
       this.#sendCookie(listener, flows, segment, tuple, options, wnd, now)
@@ -329,12 +341,13 @@ export class SynQueue {
     const hasTimestamps = segment.hasTimestamps && sysctl.tcp_timestamps !== 0
     const options = hasTimestamps
       ? cookieOptions(seqAdd(segment.tsEcr, -this.#offset(path, tcpPorts)))
-      : { wscale: -1, sackPermitted: false, checksumOffload: false }
+      : { wscale: -1, sackPermitted: false, checksumOffload: false, ecn: false }
     // linux: cookie_timestamp_decode; we never agreed to what we do not do.
     const wrong =
       (options.sackPermitted && sysctl.tcp_sack === 0) ||
       (options.wscale >= 0 && sysctl.tcp_window_scaling === 0) ||
       (options.checksumOffload && !this.#host.offload) ||
+      (options.ecn && sysctl.tcp_ecn === 0) ||
       (!summed && !bare && !options.checksumOffload)
     if (wrong) {
       mib.SyncookiesFailed++
@@ -463,7 +476,7 @@ export class SynQueue {
     // Without timestamps there is nowhere to keep them.
     const kept = options.hasTimestamps
       ? options
-      : { ...options, wscale: -1, sackPermitted: false, checksumOffload: false }
+      : { ...options, wscale: -1, sackPermitted: false, checksumOffload: false, ecn: false }
     const record: SynRecord = { ...kept, iss, irs: segment.seq, wnd, retries: 0, sentAt: now }
     const tsVal = seqAdd(cookieTimestamp(options, now / 1000) as Seq, this.#offset(path, tuple.tcpPorts))
     this.#writeSynAck(tuple, record, listener, flows, tsVal)

@@ -43,6 +43,14 @@ export interface NameRow extends RowBase {
   readonly of: string
 }
 
+/** Names of what is registered, with blanks between; empty: all of them, now and later. */
+export interface NamesRow extends RowBase {
+  readonly kind: 'names'
+  readonly default: ''
+  readonly of: string
+  readonly readOnly: boolean
+}
+
 /** Two or three integers, separated by blanks when written as text. */
 export interface ListRow<List extends readonly number[]> extends RowBase {
   readonly kind: 'list'
@@ -53,15 +61,21 @@ export interface ListRow<List extends readonly number[]> extends RowBase {
   readonly ascending: boolean
 }
 
-export type Row = NumberRow | NumberOrWordRow<string> | WordRow<string> | NameRow | ListRow<Pair> | ListRow<Triple>
+export type Row =
+  | NumberRow
+  | NumberOrWordRow<string>
+  | WordRow<string>
+  | NameRow
+  | NamesRow
+  | ListRow<Pair>
+  | ListRow<Triple>
 
 const INT_MAX = 2 ** 31 - 1
 /** Seconds that the kernel can hold in an `int` of its own ticks, at 1000 a second. */
 const SECONDS_MAX = 2_147_483
 
 const IPV4 = 'net/ipv4/sysctl_net_ipv4.c'
-/** Linux's is cubic; it takes over here as soon as there is one. */
-const DEFAULT_CONGESTION_CONTROL = 'reno'
+const DEFAULT_CONGESTION_CONTROL = 'cubic'
 
 type Extra = Partial<RowBase>
 const BUFFER: Extra = { unit: 'bytes', scope: 'connection' }
@@ -104,6 +118,10 @@ function word<const Word extends string>(
 
 function name(value: string, of: string, meaning: string, extra: Extra = {}): NameRow {
   return { kind: 'name', default: value, of, ...base(meaning, extra) }
+}
+
+function names(of: string, readOnly: boolean, meaning: string, extra: Extra = {}): NamesRow {
+  return { kind: 'names', default: '', of, readOnly, ...base(meaning, extra) }
 }
 
 type Pair = readonly [number, number]
@@ -201,6 +219,10 @@ export const sysctlTable = {
     unit: 'bytes',
     source: 'rfc4821#7.2',
   }),
+  tcp_probe_interval: number(600, 0, SECONDS_MAX, 'time after which larger segments are tried again', {
+    unit: 's',
+    source: 'rfc4821#7.7',
+  }),
   tcp_reordering: number(3, 1, INT_MAX, 'duplicate acknowledgements that mean loss, before reordering has been seen', {
     source: 'rfc5681#3.2',
   }),
@@ -260,6 +282,9 @@ export const sysctlTable = {
     'share of the receive buffer that is window: n > 0 all but 2^-n, else 2^n of it',
   ),
   tcp_app_win: number(31, 0, 31, 'the 2^-n part of the window is kept for the application; 0 keeps nothing'),
+  tcp_autocorking: onOff(1, 'a small segment waits while earlier ones of its connection wait in the UDP layer', {
+    source: 'net/ipv4/tcp.c',
+  }),
   tcp_notsent_lowat: number(2 ** 32 - 1, 1, 2 ** 32 - 1, 'bytes written and not sent, above which writers wait', {
     unit: 'bytes',
     scope: 'connection',
@@ -295,10 +320,36 @@ export const sysctlTable = {
       source: 'net/ipv4/tcp_cong.c',
     },
   ),
+  tcp_available_congestion_control: names('congestion controls', true, 'the congestion controls that are registered'),
+  tcp_allowed_congestion_control: names(
+    'congestion controls',
+    false,
+    'what connections may choose, besides the default of the stack; at first all that is registered',
+  ),
   tcp_init_cwnd: numberOrWord(10, ['rfc3390'], 1, 65_535, 'initial congestion window; rfc3390: two to four segments', {
     unit: 'segments',
     source: 'ours (a metric of routes in Linux); rfc6928',
   }),
+  tcp_cubic_hystart: word(
+    'hystart++',
+    ['hystart++', 'hystart', 'off'],
+    "how cubic leaves its first slow start before loss ends it: hystart: the kernel's ACK train and delay",
+    { scope: 'connection', source: 'ours (a parameter of the module tcp_cubic in Linux); rfc9406' },
+  ),
+  tcp_ecn: number(
+    2,
+    0,
+    2,
+    '1: ask for explicit congestion notification, and grant it; 2: grant it; marks come from impairment',
+    {
+      source: 'rfc3168#6.1.1',
+    },
+  ),
+  tcp_pacing: onOff(1, 'controllers that name no rate are paced too, as under the queueing discipline fq in Linux', {
+    source: 'ours (in Linux the queueing discipline decides)',
+  }),
+  tcp_pacing_ss_ratio: number(200, 0, 1000, 'pace in slow start, of a window in a round trip', { unit: '%' }),
+  tcp_pacing_ca_ratio: number(120, 0, 1000, 'pace after slow start, of a window in a round trip', { unit: '%' }),
   tcp_slow_start_after_idle: onOff(1, 'an idle retransmission timeout makes the congestion window decay', {
     source: 'rfc2861',
   }),
@@ -342,6 +393,10 @@ export const sysctlTable = {
     unit: 'ms',
     source: 'rfc5961#7',
   }),
+  tcp_max_ooo: numberOrWord('rcvbuf', ['rcvbuf'], 0, INT_MAX, 'out of order data of a connection; rcvbuf: its buffer', {
+    unit: 'bytes',
+    source: 'ours',
+  }),
   ip_local_port_range: list([32_768, 60_999], 1, 65_535, 'ephemeral ports: first and last', {
     ascending: true,
     source: 'rfc6056',
@@ -364,7 +419,7 @@ type ValueOf<R> =
       ? Word
       : R extends ListRow<infer List>
         ? List
-        : R extends NameRow
+        : R extends NameRow | NamesRow
           ? string
           : R extends NumberRow
             ? number

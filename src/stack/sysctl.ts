@@ -20,6 +20,8 @@ export type NameCheck = (name: string) => string | null
 export interface SysctlOptions {
   /** For `tcp_congestion_control`: what is registered. Absent: any name. */
   checkCongestionControl?: NameCheck
+  /** What is registered now: what a row of names stands for while it is empty. */
+  congestionControls?: () => readonly string[]
   /** Defaults that depend on the machine, such as `max_paths`. */
   defaults?: Partial<SysctlValues>
 }
@@ -32,10 +34,12 @@ class SysctlStore {
   /** What is in force now: a plain object, read where speed matters. Its arrays are replaced, never written to. */
   readonly values: SysctlValues
   readonly #checkName: NameCheck
+  readonly #names: () => readonly string[]
   readonly #defaults: SysctlValues
 
   constructor(options: SysctlOptions = {}) {
     this.#checkName = options.checkCongestionControl ?? anyName
+    this.#names = options.congestionControls ?? (() => [])
     const values: Record<string, unknown> = {}
     // In the order of the table and all at once, so that every stack's values have the same hidden class.
     for (const name of sysctlNames) values[name] = sysctlTable[name].default
@@ -48,7 +52,7 @@ class SysctlStore {
 
   /** The value of a parameter; the prefix `net.ipv4.` or `net.core.` may stand before its name. */
   get(name: string): SysctlValues[SysctlName] {
-    return this.values[known(name, undefined)]
+    return this.#shown(known(name, undefined), this.values)
   }
 
   /** The value as the kernel prints it: lists with tabs between. */
@@ -77,11 +81,18 @@ class SysctlStore {
 
   /** What it was when the stack began, before anybody set it. */
   default(name: string): SysctlValues[SysctlName] {
-    return this.#defaults[known(name, undefined)]
+    return this.#shown(known(name, undefined), this.#defaults)
   }
 
   toJSON(): SysctlValues {
-    return { ...this.values }
+    const values: Record<string, unknown> = {}
+    for (const name of sysctlNames) values[name] = this.#shown(name, this.values)
+    return values as unknown as SysctlValues
+  }
+
+  #shown(key: SysctlName, values: SysctlValues): SysctlValues[SysctlName] {
+    const value = values[key]
+    return value === '' && rows[key].kind === 'names' ? this.#names().join(' ') : value
   }
 
   #write(key: SysctlName, value: unknown): void {
@@ -94,7 +105,7 @@ for (const name of sysctlNames) {
   Object.defineProperty(SysctlStore.prototype, name, {
     enumerable: true,
     get(this: SysctlStore) {
-      return this.values[name]
+      return this.get(name)
     },
     set(this: SysctlStore, value: unknown) {
       this.set(name, value)
@@ -137,6 +148,16 @@ export function parseSysctlValue(name: SysctlName, value: unknown, checkName: Na
       if (reason !== null) throw new SysctlError(name, value, reason)
       return value
     }
+    case 'names': {
+      const names = (Array.isArray(value) ? value : String(value).split(/\s+/)).filter((one) => one !== '')
+      if (row.readOnly && names.length > 0) throw new SysctlError(name, value, expected(row))
+      for (const one of names) {
+        if (typeof one !== 'string' || !/^[\w.+-]{1,64}$/.test(one)) throw new SysctlError(name, value, expected(row))
+        const reason = checkName(one)
+        if (reason !== null) throw new SysctlError(name, one, reason)
+      }
+      return names.join(' ')
+    }
     case 'list': {
       const texts = typeof value === 'string' ? value.split(/[\s,]+/).filter((text) => text !== '') : value
       if (!Array.isArray(texts) || texts.length !== row.default.length)
@@ -164,6 +185,8 @@ function expected(row: Row): string {
       return `must be one of ${row.words.join(', ')}`
     case 'name':
       return `must be the name of a ${row.of}`
+    case 'names':
+      return row.readOnly ? `must not be set: ${row.of} are registered by programs` : `must be names of ${row.of}`
     case 'list': {
       const order = row.ascending ? ', none less than the one before' : ''
       return `must be ${row.default.length} integers from ${row.min} to ${row.max}${unit}${order}`
