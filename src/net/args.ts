@@ -1,4 +1,6 @@
-import { badPort, invalidType, outOfRange } from './errors.ts'
+import nodeNet from 'node:net'
+import { badPort, invalidType, invalidValue, outOfRange } from './errors.ts'
+import { checksHost } from './node-release.ts'
 
 // The many forms in which `connect` and `listen` are called, brought to one: options and a callback.
 
@@ -7,8 +9,14 @@ export type Callback = (...args: never[]) => void
 /** What `connect` and `listen` make of their arguments. Marked, so that no layer does it twice. */
 export type Normalized<Options> = [options: Options, callback: Callback | null] & { [kNormalized]?: true }
 
-/** Set on argument lists that were normalized before: `connect()` hands one to `Socket.prototype.connect`. */
-export const kNormalized = Symbol('sluice.normalizedArgs')
+const { _normalizeArgs } = nodeNet as unknown as { _normalizeArgs?: (args: unknown[]) => object }
+
+/**
+ * Set on argument lists that were normalized before: `connect()` hands one to `Socket.prototype.connect`. Node's own, where it shows it, for
+ * there are programs that normalize with one `net` and connect with the other.
+ */
+export const kNormalized: unique symbol =
+  (Object.getOwnPropertySymbols(_normalizeArgs?.([]) ?? {})[0] as never) ?? Symbol('normalizedArgs')
 
 /** As `Number`, for what counts as a port or a backlog; false for the rest. */
 export function toNumber(value: unknown): number | false {
@@ -62,13 +70,16 @@ export function validateBoolean(value: unknown, name: string): asserts value is 
   if (typeof value !== 'boolean') throw invalidType(name, 'of type boolean', value)
 }
 
+export function validateString(value: unknown, name: string): asserts value is string {
+  if (typeof value !== 'string') throw invalidType(name, 'of type string', value)
+}
+
 export function validateFunction(value: unknown, name: string): asserts value is (...args: never[]) => unknown {
   if (typeof value !== 'function') throw invalidType(name, 'of type function', value)
 }
 
-/** A whole number from `min` to what 31 bits hold. */
-export function validateInt32(value: unknown, name: string, min: number): asserts value is number {
-  const max = 0x7fffffff
+/** A whole number from `min` to `max`. */
+export function validateInt32(value: unknown, name: string, min: number, max = 0x7fffffff): asserts value is number {
   validateNumber(value, name)
   if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value)
   if (value < min || value > max) throw outOfRange(name, `>= ${min} && <= ${max}`, value)
@@ -78,6 +89,13 @@ export function validateSignal(value: unknown, name: string): asserts value is A
   if (value === null || typeof value !== 'object' || !('aborted' in value)) {
     throw invalidType(name, 'an instance of AbortSignal', value)
   }
+}
+
+/** The name of a host, which goes to C. */
+export function validateHost(host: unknown, name: string): void {
+  if (checksHost) validateString(host, name)
+  if (typeof host === 'string' && host.includes('\0'))
+    throw invalidValue(name, host, 'must be a string without null bytes')
 }
 
 /** The longest that a Node timer waits; longer ones would fire at once. */

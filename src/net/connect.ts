@@ -1,15 +1,17 @@
 import dns from 'node:dns'
 import nodeNet from 'node:net'
 import timers from 'node:timers'
-import { defaultStack, type ErrorCode } from '../stack/index.ts'
-import { validateBoolean, validateFunction, validateInt32, validateNumber, validatePort } from './args.ts'
+import { defaultStack, type ErrorCode, type StackTimers } from '../stack/index.ts'
+import { validateBoolean, validateFunction, validateHost, validateInt32, validateNumber, validatePort } from './args.ts'
 import {
   addressError,
   allAttemptsFailed,
+  blocked,
   connectionTimeout,
   invalidAddress,
   invalidFamily,
   invalidType,
+  invalidValue,
   type LocalEnd,
   type SystemError,
 } from './errors.ts'
@@ -18,19 +20,25 @@ import {
   kConnected,
   kHandle,
   kRenew,
+  kRoute,
   kStack,
   kState,
   type SocketInternals,
-  type SocketState,
   type TcpTarget,
 } from './internals.ts'
+import type { Way } from './route.ts'
+import { checkTcpOptions } from './socket-tcp.ts'
 import type { TcpOptions } from './types.ts'
 
 // From the options of `connect` to a connection: the lookup of the name, one attempt, or several one after the other
 // (rfc8305, as far as `net` goes: addresses of the two families in turn, one attempt alive at a time).
 
-const { setTimeout, clearTimeout } = timers
+// Captured at load: fake timers of a test runner must not be able to stop a connection.
+const nodeTimers = { setTimeout: timers.setTimeout, clearTimeout: timers.clearTimeout }
 const { nextTick } = process
+
+/** What a socket times itself with: its stack's time, which in simulations is not Node's. */
+export const timersOf = (socket: SocketInternals): StackTimers => socket[kStack]?.().setup.timers ?? nodeTimers
 
 type Family = 4 | 6
 
@@ -53,6 +61,12 @@ export function lookupAndConnect(socket: SocketInternals, options: TcpTarget): v
   let { autoSelectFamily, autoSelectFamilyAttemptTimeout } = options
   const host = options.host || 'localhost'
 
+  validateHost(host, 'options.host')
+  const isBound = (socket[kHandle] as Handle).reservation !== null
+  if (isBound && (localAddress !== undefined || localPort !== undefined)) {
+    throw invalidValue('options', options, 'localAddress and localPort cannot be used with an adopted bound socket')
+  }
+  if (isBound) autoSelectFamily = false
   if (localAddress && !nodeNet.isIP(localAddress)) throw invalidAddress(localAddress)
   if (localPort) validateNumber(localPort, 'options.localPort')
   if (port !== undefined) {
@@ -70,8 +84,14 @@ export function lookupAndConnect(socket: SocketInternals, options: TcpTarget): v
     autoSelectFamilyAttemptTimeout = nodeNet.getDefaultAutoSelectFamilyAttemptTimeout()
   }
 
+  checkTcpOptions(socket[kStack] ?? defaultStack, options.tcp)
   const target: Target = { port: Number(port) | 0, localAddress, localPort, tcp: options.tcp }
   const literal = nodeNet.isIP(host) as 0 | Family
+  if (literal !== 0 && isBound) {
+    // Its local end is known when the call returns.
+    connectOnce(socket, target, host, literal)
+    return
+  }
   if (literal !== 0) {
     nextTick(() => {
       if (socket.connecting) connectOnce(socket, target, host, literal)
@@ -80,7 +100,7 @@ export function lookupAndConnect(socket: SocketInternals, options: TcpTarget): v
   }
 
   if (options.lookup != null) validateFunction(options.lookup, 'options.lookup')
-  const lookup = (options.lookup ?? dns.lookup) as (
+  const lookup = (options.lookup ?? socket[kStack]?.().setup.lookup ?? dns.lookup) as (
     host: string,
     options: dns.LookupOptions,
     callback: (...result: never[]) => void,
@@ -167,9 +187,9 @@ function onAddresses(
     if (!list.some((known) => known.address === address)) list.push({ address, family })
   }
   if (preferred.length === 0) {
-    const [first] = addresses
-    if (!nodeNet.isIP(first.address)) failSoon(socket, invalidAddress(first.address))
-    else failSoon(socket, invalidFamily(first.family, options.host, options.port))
+    const { address, family } = addresses[0]
+    if (!nodeNet.isIP(address)) failSoon(socket, invalidAddress(address))
+    else failSoon(socket, invalidFamily(family, options.host, options.port))
     return
   }
   const candidates: Candidate[] = []
@@ -205,7 +225,41 @@ function startAttempt(
   const request = { ...target.tcp, address: attempt.address, port: target.port } as Parameters<Handle['connect']>[1]
   if (target.localAddress) request.localAddress = target.localAddress
   if (target.localPort) request.localPort = target.localPort
-  return (socket[kHandle] as Handle).connect(stack, request, done)
+  const handle = socket[kHandle] as Handle
+  const way = socket[kRoute]?.way?.(socket._host ?? attempt.address, attempt.address, target.port) ?? null
+  if (way === null) return handle.connect(stack, request, done)
+  openWay(socket, handle, way, request, done)
+  return null
+}
+
+/** An attempt by a way that has to be opened first. */
+function openWay(
+  socket: SocketInternals,
+  handle: Handle,
+  way: Way,
+  request: Parameters<Handle['connect']>[1],
+  done: (code: ErrorCode | null) => void,
+): void {
+  const { localAddress, localPort } = request
+  let stands = false
+  socket.once('close', () => {
+    // Once it stands, the two hosts close it between them.
+    if (!stands) way.close()
+  })
+  way.open({ localAddress, localPort }, (failure, stack, address) => {
+    // Given up meanwhile.
+    if (handle.user === null) way.close()
+    else if (failure !== null || stack === undefined) done(failure)
+    else {
+      const code = handle.connect(stack, { ...request, localAddress: address }, (code) => {
+        stands = code === null
+        if (!stands) way.close()
+        done(code)
+      })
+      if (code !== null) done(code)
+      else way.began(handle.localName()?.port ?? 0)
+    }
+  })
 }
 
 function describeAttempt(target: Target, candidate: Candidate, localAddress: string | undefined): Attempt {
@@ -215,11 +269,29 @@ function describeAttempt(target: Target, candidate: Candidate, localAddress: str
   return { address, family, localAddress, localPort }
 }
 
+/**
+ * Tells of the attempt; false if a listener destroyed the socket. `net` binds, announces, and connects: the stack binds and connects in one,
+ * so an attempt that binds is begun when it is announced, and any other is not: it has no local address yet.
+ */
+function announceAttempt(socket: SocketInternals, target: Target, attempt: Attempt): boolean {
+  const { address, family, localAddress, localPort } = attempt
+  if (isBound(target)) {
+    const port = socket[kHandle]?.localName()?.port ?? localPort
+    socket._sockname ??= { address: localAddress, family: family === 4 ? 'IPv4' : 'IPv6', port }
+  }
+  socket.emit('connectionAttempt', address, target.port, family)
+  return socket.connecting
+}
+
+function isBound({ localAddress, localPort }: Target): boolean {
+  return Boolean(localAddress || localPort)
+}
+
 /** Whether what the stack refused at once is the local end, which `net` binds before it connects. */
 function isBindError(code: ErrorCode, target: Target): boolean {
-  if (code === 'EADDRINUSE') return Boolean(target.localAddress || target.localPort)
+  if (code === 'EADDRINUSE') return isBound(target)
   // Without an address the port alone was bound, and it is the pair of ends that is not available.
-  return code === 'EADDRNOTAVAIL' && Boolean(target.localAddress)
+  return (code === 'EADDRNOTAVAIL' || code === 'EINVAL') && Boolean(target.localAddress)
 }
 
 function bindError(code: ErrorCode, attempt: Attempt): SystemError {
@@ -228,11 +300,11 @@ function bindError(code: ErrorCode, attempt: Attempt): SystemError {
 
 /** What the stack refused at once. */
 function refusedAtOnce(socket: SocketInternals, target: Target, attempt: Attempt, code: ErrorCode): SystemError {
-  const name = (socket[kHandle] as Handle).localName()
-  const local: LocalEnd = name ?? {
-    address: attempt.localAddress ?? (attempt.family === 4 ? '0.0.0.0' : '::'),
-    port: attempt.localPort ?? 0,
-  }
+  const local: LocalEnd = socket._sockname ??
+    (socket[kHandle] as Handle).localName() ?? {
+      address: attempt.localAddress ?? (attempt.family === 4 ? '0.0.0.0' : '::'),
+      port: attempt.localPort ?? 0,
+    }
   return addressError(code, 'connect', attempt.address, target.port, local)
 }
 
@@ -246,9 +318,19 @@ function attemptFailed(target: Target, attempt: Attempt, code: ErrorCode): Syste
   return error
 }
 
+function isBlocked({ blockList }: SocketInternals, address: string, family: Family): boolean {
+  return blockList?.check(address, family === 4 ? 'ipv4' : 'ipv6') === true
+}
+
 /** One attempt, and its error is the socket's. */
 function connectOnce(socket: SocketInternals, target: Target, address: string, family: Family): void {
+  if (isBlocked(socket, address, family)) {
+    socket.emit('connectionAttempt', address, target.port, family)
+    socket.destroy(blocked(address))
+    return
+  }
   const attempt = describeAttempt(target, { address, family }, target.localAddress)
+  if (!isBound(target) && !announceAttempt(socket, target, attempt)) return
   const code = startAttempt(socket, target, attempt, (failure) => {
     if (failure === null) {
       socket[kConnected]()
@@ -256,6 +338,7 @@ function connectOnce(socket: SocketInternals, target: Target, address: string, f
     }
     const error = attemptFailed(target, attempt, failure)
     socket.connecting = false
+    socket._sockname = null
     socket.emit('connectionAttemptFailed', address, target.port, family, error)
     socket.destroy(error)
   })
@@ -263,14 +346,15 @@ function connectOnce(socket: SocketInternals, target: Target, address: string, f
     socket.destroy(bindError(code, attempt))
     return
   }
-  socket.emit('connectionAttempt', address, target.port, family)
-  if (code !== null && socket.connecting) socket.destroy(refusedAtOnce(socket, target, attempt, code))
+  if (isBound(target) && !announceAttempt(socket, target, attempt)) return
+  if (code !== null) socket.destroy(refusedAtOnce(socket, target, attempt, code))
 }
 
 /** Also when the socket is destroyed: no timer of an attempt outlives it. */
-export function clearAttemptTimer(state: SocketState): void {
+export function clearAttemptTimer(socket: SocketInternals): void {
+  const state = socket[kState]
   if (state.attemptTimer === null) return
-  clearTimeout(state.attemptTimer)
+  timersOf(socket).clearTimeout(state.attemptTimer)
   state.attemptTimer = null
 }
 
@@ -280,8 +364,9 @@ class Attempts {
   readonly #target: Target
   readonly #candidates: Candidate[]
   readonly #timeout: number
-  readonly #errors: SystemError[] = []
+  readonly #errors: (Error & { code: string })[] = []
   #tried = 0
+  #begun = false
 
   constructor(socket: SocketInternals, target: Target, candidates: Candidate[], timeout: number) {
     this.#socket = socket
@@ -292,7 +377,7 @@ class Attempts {
 
   next(): void {
     const socket = this.#socket
-    clearAttemptTimer(socket[kState])
+    clearAttemptTimer(socket)
     const target = this.#target
     if (!socket.connecting) return
     if (this.#tried === this.#candidates.length) {
@@ -301,33 +386,39 @@ class Attempts {
     }
     const candidate = this.#candidates[this.#tried++]
     const { address, family } = candidate
+    if (isBlocked(socket, address, family)) {
+      this.#failed(candidate, blocked(address))
+      return
+    }
     const last = this.#tried === this.#candidates.length
-    const handle = this.#tried === 1 ? (socket[kHandle] as Handle) : socket[kRenew]()
+    const handle = this.#begun ? socket[kRenew]() : (socket[kHandle] as Handle)
+    this.#begun = true
     const attempt = describeAttempt(target, candidate, undefined)
+    if (!isBound(target) && !announceAttempt(socket, target, attempt)) return
     const code = startAttempt(socket, target, attempt, (failure) => this.#settled(attempt, failure))
     if (code !== null && isBindError(code, target)) {
       this.#errors.push(bindError(code, attempt))
       this.next()
       return
     }
-    socket.emit('connectionAttempt', address, target.port, family)
-    if (!socket.connecting) return
+    if (isBound(target) && !announceAttempt(socket, target, attempt)) return
     socket.autoSelectFamilyAttemptedAddresses.push(`${address}:${target.port}`)
     if (code !== null) {
       this.#failed(attempt, refusedAtOnce(socket, target, attempt, code))
       return
     }
     // The last one has all the time that TCP gives it.
-    if (!last) socket[kState].attemptTimer = setTimeout(() => this.#timedOut(attempt, handle), this.#timeout)
+    if (last) return
+    socket[kState].attemptTimer = timersOf(socket).setTimeout(() => this.#timedOut(attempt, handle), this.#timeout)
   }
 
   #settled(attempt: Attempt, failure: ErrorCode | null): void {
-    clearAttemptTimer(this.#socket[kState])
+    clearAttemptTimer(this.#socket)
     if (failure === null) this.#socket[kConnected]()
     else this.#failed(attempt, attemptFailed(this.#target, attempt, failure))
   }
 
-  #failed(attempt: Attempt, error: SystemError): void {
+  #failed(attempt: Candidate, error: Error & { code: string }): void {
     this.#errors.push(error)
     this.#socket.emit('connectionAttemptFailed', attempt.address, this.#target.port, attempt.family, error)
     this.next()

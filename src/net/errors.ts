@@ -1,4 +1,4 @@
-import { getSystemErrorMap, inspect } from 'node:util'
+import { format, getSystemErrorMap, inspect } from 'node:util'
 import { CloseReason, type ErrorCode } from '../stack/index.ts'
 
 // What the stack says by a number or a code becomes the very error that Node emits: same code, errno, message and own keys
@@ -41,10 +41,19 @@ export function ioError(code: ErrorCode, syscall: string): SystemError {
   return error
 }
 
+/** `setsockopt ENOENT: …`: an option of the connection that the stack refuses, and why. */
+export function optionError(code: ErrorCode, text: string): SystemError {
+  const error = new Error(`setsockopt ${code}: ${text}`) as SystemError
+  error.errno = systemErrorEntry(code).errno
+  error.code = code
+  error.syscall = 'setsockopt'
+  return error
+}
+
 /** Where a failed call came from, or would have: the ` - Local (address:port)` of its message. */
 export interface LocalEnd {
-  address: string | undefined
-  port: number
+  address?: string | undefined
+  port?: number
 }
 
 /** `connect ECONNREFUSED 127.0.0.1:1 - Local (…)`, or the same of `bind`. */
@@ -157,6 +166,18 @@ export const socketClosed = () => coded(new Error('Socket is closed'), 'ERR_SOCK
 export const closedBeforeConnection = () =>
   coded(new Error('Socket closed before the connection was established'), 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION')
 
+/** Only TCP can be reset. */
+export const invalidHandleType = () =>
+  coded(new TypeError('This handle type cannot be sent'), 'ERR_INVALID_HANDLE_TYPE')
+
+/** A `blockList` has the address. */
+export const blocked = (address: string) =>
+  coded(new Error(`IP(${address}) is blocked by net.BlockList`), 'ERR_IP_BLOCKED')
+
+/** A `BoundSocket` that a server or a socket took over, or that was closed. */
+export const handleAdopted = () =>
+  coded(new Error('The bound socket has already been adopted by a server or socket'), 'ERR_SOCKET_HANDLE_ADOPTED')
+
 export const connectionTimeout = () => coded(new Error('Socket connection timeout'), 'ERR_SOCKET_CONNECTION_TIMEOUT')
 
 export const alreadyListening = () =>
@@ -165,16 +186,11 @@ export const alreadyListening = () =>
 export const serverNotRunning = () => coded(new Error('Server is not running.'), 'ERR_SERVER_NOT_RUNNING')
 
 export const invalidAddress = (address: unknown) =>
-  coded(new TypeError(`Invalid IP address: ${address}`), 'ERR_INVALID_IP_ADDRESS')
+  coded(new TypeError(format('Invalid IP address: %s', address)), 'ERR_INVALID_IP_ADDRESS')
 
 export function invalidFamily(family: unknown, host: string | undefined, port: unknown): Error {
-  const error = new RangeError(`Invalid address family: ${family} ${host}:${port}`) as RangeError & {
-    host?: string
-    port?: unknown
-  }
-  error.host = host
-  error.port = port
-  return coded(error, 'ERR_INVALID_ADDRESS_FAMILY')
+  const error = new RangeError(`Invalid address family: ${family} ${host}:${port}`)
+  return Object.assign(coded(error, 'ERR_INVALID_ADDRESS_FAMILY'), { host, port })
 }
 
 export function missingArguments(...names: string[]): Error {
@@ -186,7 +202,7 @@ export function missingArguments(...names: string[]): Error {
 export const notAvailable = (what: string) => coded(new TypeError(what), 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM')
 
 /** Every address of a happy-eyeballs connect failed: `errors`, in the order of the attempts. */
-export function allAttemptsFailed(errors: SystemError[]): AggregateError {
+export function allAttemptsFailed(errors: readonly (Error & { code: string })[]): AggregateError {
   const error = new AggregateError(errors) as AggregateError & { code?: string }
   error.code = errors[0]?.code
   return error

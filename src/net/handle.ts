@@ -10,7 +10,10 @@ import type {
   Stack,
   TcpInfo,
 } from '../stack/index.ts'
+import type { Reservation } from './bound-socket.ts'
+import { whenClosed } from './closing.ts'
 import { closeCode, connectCode } from './errors.ts'
+import { callBack, enterPoll, leavePoll, runTicks } from './poll.ts'
 
 // The dozen calls that all of `net` stands on, made on an endpoint of a stack. A handle is one connection or one attempt at
 // it; a socket that connects again gets a new one. It alone is known to the stack, so that a closed socket can be collected
@@ -24,7 +27,6 @@ import { closeCode, connectCode } from './errors.ts'
 
 // Captured at load: fake timers of a test runner must not be able to stop a connection.
 const { setImmediate } = timers
-const { nextTick } = process
 
 /** What a socket answers to a piece of data. */
 export const Appetite = {
@@ -48,7 +50,7 @@ export interface HandleUser {
   /** The peer has finished, and all that it sent was given out. */
   [kEnd](): void
   /** The connection is lost. */
-  [kFailed](code: ErrorCode): void
+  [kFailed](failure: ErrorCode | Error): void
 }
 
 /** Chunks that a socket gave away and the endpoint has not wholly taken. */
@@ -86,6 +88,9 @@ export class Handle extends AsyncResource implements EndpointOwner {
 
   #endpoint: Endpoint | null = null
   #connectDone: ((code: ErrorCode | null) => void) | null = null
+  #established = false
+  /** A second `connect` was told that the connection stands. */
+  #told = false
   #pending: PendingWrite | null = null
   /** Fast Open: what waits for the connection, and how much of it the endpoint was given ahead of time. */
   #fastOpen = false
@@ -93,6 +98,8 @@ export class Handle extends AsyncResource implements EndpointOwner {
   #early = 0
   /** The application's wish, by `ref` and `unref`. */
   #wanted = true
+  /** The port to connect from, taken before. */
+  #reserved: Reservation | null = null
   /** It speaks of IPv6 addresses, and IPv4 carries them. */
   #mapped = false
 
@@ -102,9 +109,14 @@ export class Handle extends AsyncResource implements EndpointOwner {
   #finSeen = false
   #endGiven = false
   #closedFor: CloseReason | null = null
+  /** Being told by itself, in an immediate that stands for a poll. */
+  #isAlone = false
+  /** A shutdown that is to be answered in this turn. */
+  #shutdownDone: (() => void) | null = null
 
-  /** Connected or accepted in this very turn: what came along waits until promises and ticks of that event have run. */
+  /** Connected or accepted in this very turn: what came along is another event, behind the immediates of that. */
   #fresh = false
+  #stack: Stack | null = null
   #deliveryDue = false
 
   constructor(user: HandleUser | null) {
@@ -114,8 +126,9 @@ export class Handle extends AsyncResource implements EndpointOwner {
 
   /** Begins to connect; `done` gets null, or the code of what went wrong. A code returned at once comes without `done`. */
   connect(stack: Stack, request: ConnectRequest, done: (code: ErrorCode | null) => void): ErrorCode | null {
-    // A handle is one connection: `net` leaves it open what a second `connect` does, the kernel refuses it.
-    if (this.#endpoint !== null) return this.#connectDone === null ? 'EISCONN' : 'EALREADY'
+    if (this.#endpoint !== null) return this.#connectAgain(done)
+    this.#stack = stack
+    if (this.#reserved !== null) this.#connectFrom(this.#reserved, request)
     const endpoint = stack.connect(request, this)
     if (typeof endpoint === 'string') return endpoint
     this.#endpoint = endpoint
@@ -127,10 +140,42 @@ export class Handle extends AsyncResource implements EndpointOwner {
     return null
   }
 
+  /** linux: a connection is one, but the first `connect` after it came about succeeds: it tells of it who polls. */
+  #connectAgain(done: (code: ErrorCode | null) => void): ErrorCode | null {
+    if (this.#connectDone !== null) return 'EALREADY'
+    if (this.#told) return 'EISCONN'
+    this.#told = true
+    this.#connectDone = done
+    setImmediate(() => this.connected())
+    return null
+  }
+
+  /** Connects from here; lets go of it if it never does. */
+  reserve(reservation: Reservation): void {
+    this.#reserved = reservation
+  }
+
+  get reservation(): Reservation | null {
+    return this.#reserved
+  }
+
+  #connectFrom({ listener }: Reservation, request: ConnectRequest): void {
+    const { address, port } = listener
+    this.#reserved = null
+    listener.close()
+    request.localPort = port
+    if (address !== '0.0.0.0' && address !== '::') request.localAddress = address
+  }
+
   /** Takes over a connection that came to a listener of this family. */
-  accept(endpoint: Endpoint, family: Family): void {
+  accept(endpoint: Endpoint, family: Family, stack: Stack): void {
+    this.#stack = stack
     this.#endpoint = endpoint
+    // At once, for a 'connection' listener may throw: its connection lives on.
+    endpoint.owner = this
     this.#mapped = endpoint.family !== family
+    this.#established = true
+    this.#told = true
     this.#markFresh()
     this.#updateHold()
   }
@@ -169,7 +214,9 @@ export class Handle extends AsyncResource implements EndpointOwner {
     if (this.#closedFor !== null) return this.#writeCode()
     const write: PendingWrite = { chunks, index: 0, offset: 0, left: length, done }
     if (this.#advance(write)) return true
-    write.done = AsyncResource.bind(done)
+    // `AsyncResource.bind` makes properties that nobody reads here, and costs several times as much.
+    const context = new AsyncResource('SLUICEWRITE')
+    write.done = (code) => context.runInAsyncScope(done, undefined, code)
     this.#pending = write
     this.#updateHold()
     return false
@@ -196,7 +243,14 @@ export class Handle extends AsyncResource implements EndpointOwner {
   shutdown(done: () => void): boolean {
     if (this.#endpoint === null || this.#closedFor !== null) return false
     this.#endpoint.end()
-    setImmediate(done)
+    if (!this.#isPoll) setImmediate(done)
+    else {
+      const context = new AsyncResource('SLUICESHUTDOWN')
+      this.#shutdownDone = () => callBack(() => context.runInAsyncScope(done))
+      const complete = (): void => this.#completeShutdown()
+      if (this.#isAlone) setImmediate(complete)
+      else (this.#stack as Stack).afterTurn(complete)
+    }
     return true
   }
 
@@ -235,13 +289,15 @@ export class Handle extends AsyncResource implements EndpointOwner {
 
   localName(): SocketName | null {
     const endpoint = this.#endpoint
+    const bound = this.#reserved?.listener
+    if (bound !== undefined) return { address: bound.address, family: bound.family, port: bound.port }
     if (endpoint === null) return null
     return socketName(endpoint.localAddress, endpoint.localPort, endpoint.family, this.#mapped)
   }
 
   remoteName(): SocketName | null {
     const endpoint = this.#endpoint
-    if (endpoint === null || this.#connectDone !== null) return null
+    if (endpoint === null || !this.#established) return null
     return socketName(endpoint.remoteAddress, endpoint.remotePort, endpoint.family, this.#mapped)
   }
 
@@ -255,9 +311,10 @@ export class Handle extends AsyncResource implements EndpointOwner {
     const done = this.#connectDone
     if (done === null) return
     this.#connectDone = null
+    this.#established = true
     this.#markFresh()
     this.#updateHold()
-    this.runInAsyncScope(done, undefined, null)
+    this.#tell(done, null)
   }
 
   readable(): void {
@@ -275,7 +332,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
     if (write === null || !this.#advance(write)) return
     this.#pending = null
     this.#updateHold()
-    write.done(null)
+    this.#tell(write.done, null)
   }
 
   closed(reason: CloseReason): void {
@@ -283,7 +340,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
     const done = this.#connectDone
     if (done !== null) {
       this.#connectDone = null
-      this.runInAsyncScope(done, undefined, connectCode(reason))
+      this.#tell(done, connectCode(reason))
     } else if (this.reading || this.#pending !== null) {
       this.#deliver()
     }
@@ -293,7 +350,33 @@ export class Handle extends AsyncResource implements EndpointOwner {
 
   #markFresh(): void {
     this.#fresh = true
-    nextTick(agesOut, this)
+    setImmediate(agesOut, this)
+  }
+
+  get #isPoll(): boolean {
+    return this.#stack !== null && isPolling(this.#stack, this.#isAlone)
+  }
+
+  /** Calls back as the event loop would, in our own context. */
+  #tell<Args extends unknown[]>(callback: (...args: Args) => void, ...args: Args): void {
+    enterPoll()
+    try {
+      this.runInAsyncScope(callback, this, ...args)
+      if (this.#isPoll) runTicks()
+      if (this.#endGiven) this.#completeShutdown()
+    } finally {
+      leavePoll()
+    }
+  }
+
+  /**
+   * libuv's shutdowns are done when it has polled, before any immediate, so a socket that ends at the peer's FIN is destroyed before
+   * most of what arrives after it. A turn has more in it than a poll: nothing else of the turn comes between.
+   */
+  #completeShutdown(): void {
+    const run = this.#shutdownDone
+    this.#shutdownDone = null
+    run?.()
   }
 
   /** @internal */
@@ -304,7 +387,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
   #deliver(): void {
     if (this.#deliveryDue) return
     if (this.#fresh) this.#deliverLater()
-    else this.runInAsyncScope(this.#pump, this)
+    else this.#tell(this.#pump)
   }
 
   #deliverLater(): void {
@@ -316,7 +399,13 @@ export class Handle extends AsyncResource implements EndpointOwner {
   /** @internal */
   deliverNow(): void {
     this.#deliveryDue = false
-    if (this.user !== null) this.runInAsyncScope(this.#pump, this)
+    if (this.user === null) return
+    this.#isAlone = true
+    try {
+      this.#tell(this.#pump)
+    } finally {
+      this.#isAlone = false
+    }
   }
 
   /** Gives out data, then the end or the error behind it. Any call of the user's may stop the reading or close the handle. */
@@ -329,7 +418,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
         break
       }
       this.bytesRead += piece.length
-      const appetite = (this.user as HandleUser)[kData](piece)
+      const appetite = this.#give(piece)
       if (this.user === null) return
       if (appetite === Appetite.Enough) this.readStop()
       else if (appetite === Appetite.Later && this.reading) {
@@ -342,6 +431,18 @@ export class Handle extends AsyncResource implements EndpointOwner {
       const { done } = this.#pending
       this.#pending = null
       done(this.#writeCode())
+    }
+  }
+
+  #give(piece: Buffer): Appetite {
+    let taken = false
+    try {
+      const appetite = (this.user as HandleUser)[kData](piece)
+      taken = true
+      return appetite
+    } finally {
+      // A listener threw: what comes after this piece does so in another turn.
+      if (!taken && this.user !== null) this.#deliverLater()
     }
   }
 
@@ -411,6 +512,8 @@ export class Handle extends AsyncResource implements EndpointOwner {
   #release(abort: boolean, done: (() => void) | undefined): void {
     const endpoint = this.#endpoint
     const cancelled = this.#pending
+    this.#reserved?.listener.close()
+    this.#reserved = null
     this.user = null
     this.reading = false
     this.#endpoint = null
@@ -423,7 +526,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
       if (abort) endpoint.abort()
       else endpoint.close()
     }
-    setImmediate(() => {
+    whenClosed(() => {
       if (cancelled !== null) cancelled.done('ECANCELED')
       if (done !== undefined) this.runInAsyncScope(done)
       this.emitDestroy()
@@ -434,10 +537,16 @@ export class Handle extends AsyncResource implements EndpointOwner {
 /** The context of nobody's: what belongs to no `connect` and no `listen` runs in it. */
 const outside = new AsyncResource('SLUICE', { requireManualDestroy: true })
 
-/** A handle for a connection that came from the network: none of our callers began it. */
-export function acceptedHandle(endpoint: Endpoint, family: Family): Handle {
-  const handle = outside.runInAsyncScope(() => new Handle(null))
-  handle.accept(endpoint, family)
+/**
+ * A handle for a connection that came from the network: none of our callers began it. On a simulated network somebody did: whoever
+ * made the network, in whose context the server listens.
+ */
+export function acceptedHandle(endpoint: Endpoint, family: Family, stack: Stack): Handle {
+  const make = (): Handle => new Handle(null)
+  const handle = stack.setup.clock === undefined ? outside.runInAsyncScope(make) : make()
+  handle.accept(endpoint, family, stack)
+  // Now, for whoever is told of the connection may throw, and it lives on.
+  endpoint.owner = handle
   return handle
 }
 
@@ -449,17 +558,33 @@ function deliversNow(handle: Handle): void {
   handle.deliverNow()
 }
 
+/** Not in virtual time, which has an order of things of its own, nor inside a call of the user's. */
+function isPolling(stack: Stack, alone = false): boolean {
+  return (alone || stack.isInTurn) && stack.setup.clock === undefined
+}
+
 /** Who accepts for a server: gets the endpoints of a listener, in the context in which it was made. */
 export class ListenHandle extends AsyncResource implements ListenerOwner {
   readonly #accept: (endpoint: Endpoint) => EndpointOwner | null
 
-  constructor(accept: (endpoint: Endpoint) => EndpointOwner | null) {
+  readonly #stack: Stack
+
+  constructor(stack: Stack, accept: (endpoint: Endpoint) => EndpointOwner | null) {
     super('SLUICESERVER', { requireManualDestroy: true })
     this.#accept = accept
+    this.#stack = stack
   }
 
   accepted(endpoint: Endpoint): EndpointOwner | null {
-    return this.runInAsyncScope(this.#accept, undefined, endpoint)
+    enterPoll()
+    try {
+      const owner = this.runInAsyncScope(this.#accept, undefined, endpoint)
+      if (isPolling(this.#stack)) runTicks()
+      // Destroyed by its listener: nothing more is to be heard, and nothing to be kept.
+      return owner instanceof Handle && owner.user === null ? deafOwner : owner
+    } finally {
+      leavePoll()
+    }
   }
 }
 

@@ -1,7 +1,10 @@
 // The folder's door: the `net` of the default stack, its parts by name, and how other stacks get theirs.
 import { createNet } from './net.ts'
 
-export { type ConnectFunction, type CreateServerFunction, createNet, type Net, netFor } from './net.ts'
+export { type BuiltinWish, isCarried, kernelServers, listenForBuiltin } from './builtin-server.ts'
+export { type ConnectFunction, type CreateServerFunction, createNet, type Net, netFor, stackOf } from './net.ts'
+export { namePeer } from './peer-name.ts'
+export type { LocalWish, Route, Way } from './route.ts'
 export { Server } from './server.ts'
 export { Socket } from './socket.ts'
 export type {
@@ -28,6 +31,7 @@ export const {
   createServer,
   Stream,
   BlockList,
+  BoundSocket,
   SocketAddress,
   isIP,
   isIPv4,

@@ -1,6 +1,10 @@
-import type { Listener } from '../stack/index.ts'
+import type { BlockList, Server as NodeServer } from 'node:net'
+import type { ErrorCode, Listener } from '../stack/index.ts'
 import type { Appetite, Handle, kData, kEnd, kFailed, ListenHandle, SocketName } from './handle.ts'
-import type { Server, ServerTcp, Socket, SocketTcp, StackSource, TcpConnectOptions } from './types.ts'
+import type { KernelHandle } from './kernel-handle.ts'
+import type { Route } from './route.ts'
+import type { Tcp } from './socket-tcp.ts'
+import type { Server, ServerTcp, Socket, StackSource, TcpConnectOptions } from './types.ts'
 
 // What the files of this folder keep on sockets and servers, out of reach of the names that users and frameworks put there.
 
@@ -15,6 +19,15 @@ export const kConnected = Symbol('sluice.connected')
 export const kAdopt = Symbol('sluice.adopt')
 export const kState = Symbol('sluice.state')
 export const kListener = Symbol('sluice.listener')
+/** No connection is accepted, by `server.tcp.pauseAccept`. */
+export const kAcceptPaused = Symbol('sluice.acceptPaused')
+/** A server's `tcp`. */
+export const kTcp = Symbol('sluice.tcp')
+/** The server of Node's own that listens for one of ours. */
+export const kKernel = Symbol('sluice.kernel')
+
+/** Who decides which destinations are the stack's; absent: all are. */
+export const kRoute = Symbol('sluice.route')
 
 /** Bookkeeping that waits for an event of the socket itself. */
 export interface Task {
@@ -26,7 +39,7 @@ export interface Task {
 /** The `onread` option: data goes to a buffer of the user's, past the stream. */
 export interface ReadInto {
   buffer: Uint8Array
-  readonly nextBuffer: (() => Uint8Array) | null
+  readonly nextBuffer: (() => unknown) | null
   readonly callback: (bytes: number, buffer: Uint8Array) => unknown
 }
 
@@ -39,6 +52,8 @@ export interface SocketState {
   lastWriteQueueSize: number
   noDelay: boolean
   keepAlive: KeepAlive
+  /** As the application gave it; undefined: it gave none. */
+  typeOfService: number | undefined
   readInto: ReadInto | null
   tasks: Task[]
   localName: SocketName | null
@@ -49,7 +64,7 @@ export interface SocketState {
   resetting: boolean
   /** Counts this connection until it closes. */
   server: ServerInternals | null
-  tcp: SocketTcp | null
+  tcp: Tcp | null
 }
 
 export interface KeepAlive {
@@ -79,6 +94,11 @@ export interface SocketInternals extends Omit<Socket, 'connecting' | 'timeout' |
   _hadError: boolean
   _parent: null
   _host: string | null
+  _closeAfterHandlingError: boolean
+  /** What `_getsockname` told first. */
+  _sockname: Partial<SocketName> | null
+  _aborted?: boolean
+  blockList?: BlockList
   _pendingData: WriteData | null
   _pendingEncoding: string
   _server: Server | null
@@ -98,15 +118,16 @@ export interface SocketInternals extends Omit<Socket, 'connecting' | 'timeout' |
     callback: (error?: Error | null) => void,
   ): false | undefined
 
-  [kHandle]: Handle | null
+  [kHandle]: Handle | KernelHandle | null
   [kStack]: StackSource | undefined
+  [kRoute]?: Route | undefined
   [kState]: SocketState
   [kRenew](): Handle
   [kConnected](): void
-  [kAdopt](handle: Handle, adoption: Adoption): void
+  [kAdopt](handle: Handle | KernelHandle, adoption: Adoption): void
   [kData](piece: Buffer): Appetite
   [kEnd](): void
-  [kFailed](code: string): void
+  [kFailed](failure: ErrorCode | Error): void
 }
 
 /** A chunk as `stream.Writable` queues it. */
@@ -133,10 +154,13 @@ export interface ServerInternals extends Server {
   keepAlive: boolean
   keepAliveInitialDelay: number
   highWaterMark: number | undefined
+  blockList?: BlockList
   _emitCloseIfDrained(): void
-  _acceptPaused: boolean
-  _tcp: ServerTcp | null
+  [kAcceptPaused]: boolean
+  [kTcp]: ServerTcp | null
+  _pipeName?: string
   [kListener]: { listener: Listener; handle: ListenHandle } | null
+  [kKernel]: NodeServer | null
   [kStack]: StackSource | undefined
 }
 

@@ -1,8 +1,12 @@
 import nodeNet from 'node:net'
 import { Duplex } from 'node:stream'
-import type { Stack } from '../stack/index.ts'
+import { above, type Stack } from '../stack/index.ts'
 import { type Normalized, normalizeArgs } from './args.ts'
-import { kStack } from './internals.ts'
+import { BlockList, type BlockListConstructor, SocketAddress, type SocketAddressConstructor } from './block-list.ts'
+import { BoundSocket as BaseBoundSocket, boundSocketOf } from './bound-socket.ts'
+import { kRoute, kStack } from './internals.ts'
+import { announcesEveryConnect } from './node-release.ts'
+import type { Route } from './route.ts'
 import { Server as BaseServer } from './server.ts'
 import { announceClient, Socket as BaseSocket } from './socket.ts'
 import type {
@@ -37,8 +41,8 @@ export interface Net {
   readonly Socket: SocketConstructor
   readonly Stream: SocketConstructor
   readonly Server: ServerConstructor
-  readonly BlockList: typeof nodeNet.BlockList
-  readonly SocketAddress: typeof nodeNet.SocketAddress
+  readonly BlockList: BlockListConstructor
+  readonly SocketAddress: SocketAddressConstructor
   readonly isIP: typeof nodeNet.isIP
   readonly isIPv4: typeof nodeNet.isIPv4
   readonly isIPv6: typeof nodeNet.isIPv6
@@ -46,23 +50,25 @@ export interface Net {
   readonly setDefaultAutoSelectFamily: typeof nodeNet.setDefaultAutoSelectFamily
   readonly getDefaultAutoSelectFamilyAttemptTimeout: typeof nodeNet.getDefaultAutoSelectFamilyAttemptTimeout
   readonly setDefaultAutoSelectFamilyAttemptTimeout: typeof nodeNet.setDefaultAutoSelectFamilyAttemptTimeout
+  readonly BoundSocket: typeof BaseBoundSocket
   readonly _normalizeArgs: (args: unknown[]) => unknown
 }
 
 /**
  * Makes the `net` of a stack; of the default stack, which begins with its first use, if none is given. Sockets and servers of all
  * of them are `instanceof` each other's `Socket` and `Server`. The defaults of happy eyeballs are those of `node:net`, its
- * command-line flags included.
+ * command-line flags included. With a `route` its sockets go past the stack, by Node's own TCP, to where the route says.
  */
-export function createNet(source?: StackSource): Net {
-  const Socket = source === undefined ? BaseSocket : socketOf(source)
+export function createNet(source?: StackSource, route?: Route): Net {
+  const Socket = source === undefined && route === undefined ? BaseSocket : socketOf(source, route)
   const Server = source === undefined ? BaseServer : serverOf(source)
+  const BoundSocket = source === undefined ? BaseBoundSocket : boundSocketOf(source)
 
   function connect(...args: unknown[]): Socket {
     const normalized: Normalized<NetConnectOptions> = normalizeArgs(args)
     const [options] = normalized
     const socket = new Socket(options)
-    announceClient(socket)
+    if (!announcesEveryConnect) announceClient(socket)
     if (options.timeout) socket.setTimeout(options.timeout)
     // Through the method, for it may have been patched.
     return (socket.connect as (normalized: unknown) => Socket)(normalized)
@@ -72,10 +78,11 @@ export function createNet(source?: StackSource): Net {
     return new Server(options, connectionListener)
   }
 
-  return {
+  return inNodesOrder({
     _normalizeArgs: normalizeArgs,
-    BlockList: nodeNet.BlockList,
-    SocketAddress: nodeNet.SocketAddress,
+    BlockList,
+    SocketAddress,
+    BoundSocket,
     connect: connect as ConnectFunction,
     createConnection: connect as ConnectFunction,
     createServer: createServer as CreateServerFunction,
@@ -89,7 +96,16 @@ export function createNet(source?: StackSource): Net {
     setDefaultAutoSelectFamily: nodeNet.setDefaultAutoSelectFamily,
     getDefaultAutoSelectFamilyAttemptTimeout: nodeNet.getDefaultAutoSelectFamilyAttemptTimeout,
     setDefaultAutoSelectFamilyAttemptTimeout: nodeNet.setDefaultAutoSelectFamilyAttemptTimeout,
+  })
+}
+
+/** The members as Node lists its own, those too that are nobody's business but its own, and then what is new to this Node. */
+function inNodesOrder(ours: Net): Net {
+  const members: Record<string, unknown> = {}
+  for (const name of Object.keys(nodeNet)) {
+    members[name] = name in ours ? ours[name as keyof Net] : nodeNet[name as keyof typeof nodeNet]
   }
+  return Object.assign(members, ours) as Net
 }
 
 const nets = new WeakMap<Stack, Net>()
@@ -104,16 +120,32 @@ export function netFor(stack: Stack): Net {
   return net
 }
 
+/** The stack that a socket or a listening server is of; undefined where it is the default one. */
+export function stackOf(one: nodeNet.Socket | nodeNet.Server): Stack | undefined {
+  return (one as unknown as Stacked)[kStack]?.()
+}
+
+above.netFor = netFor
+
+declare module '../stack/stack.ts' {
+  interface Stack {
+    /** All of `net` on this stack, as `import net from 'sluice'` is all of it on the default one. */
+    readonly net: Net
+  }
+}
+
 interface Stacked {
   [kStack]: StackSource | undefined
+  [kRoute]?: Route | undefined
 }
 
 /** The same class, whose new sockets belong to a stack: both constructors share one prototype. */
-function socketOf(source: StackSource): SocketConstructor {
+function socketOf(source: StackSource | undefined, route?: Route): SocketConstructor {
   function Socket(this: Stacked, options?: SocketOptions): Socket | undefined {
     if (!(this instanceof BaseSocket)) return new Bound(options)
     BaseSocket.call(this, options)
     ;(this as Stacked)[kStack] ??= source
+    if (route !== undefined) this[kRoute] = route
     return undefined
   }
   const Bound = Socket as unknown as SocketConstructor

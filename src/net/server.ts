@@ -1,7 +1,8 @@
+import cluster from 'node:cluster'
 import diagnostics from 'node:diagnostics_channel'
 import dns from 'node:dns'
 import { EventEmitter } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import nodeNet, { type AddressInfo, type DropArgument } from 'node:net'
 import { getDefaultHighWaterMark } from 'node:stream'
 import { promisify } from 'node:util'
 import {
@@ -21,6 +22,8 @@ import {
   validatePort,
   validateSignal,
 } from './args.ts'
+import { BlockList } from './block-list.ts'
+import { BoundSocket } from './bound-socket.ts'
 import {
   alreadyListening,
   invalidType,
@@ -31,8 +34,21 @@ import {
   serverNotRunning,
 } from './errors.ts'
 import { acceptedHandle, deafOwner, ListenHandle, socketName } from './handle.ts'
-import { kAdopt, kListener, kStack, type ServerInternals, type SocketInternals } from './internals.ts'
+import {
+  kAcceptPaused,
+  kAdopt,
+  kKernel,
+  kListener,
+  kStack,
+  kTcp,
+  type ServerInternals,
+  type SocketInternals,
+} from './internals.ts'
+import { listenOnKernel } from './kernel-server.ts'
+import { listensOnRoutable, wildcardHeedsIpv6Only, zeroMeansNobody } from './node-release.ts'
+import { likeNode } from './node-shape.ts'
 import { Socket } from './socket.ts'
+import { checkTcpOptions } from './socket-tcp.ts'
 import type { ListenOptions, Socket as PublicSocket, ServerConstructor, ServerOptions, ServerTcp } from './types.ts'
 
 const { nextTick } = process
@@ -45,18 +61,16 @@ const serverListen = diagnostics.tracingChannel<unknown, { server: unknown; opti
 type Self = ServerInternals
 
 /** linux: `listen` rounds 511 up to a queue of 512. */
-const DEFAULT_BACKLOG = 511
+export const DEFAULT_BACKLOG = 511
 
-/** Since Node 21 a limit of 0 lets nobody in; before, it was no limit. */
-const zeroMeansNobody = Number.parseInt(process.versions.node, 10) >= 21
-
-function ServerFunction(
+/** The constructor, as its own code sees it: types of a callable class cannot be written on a function. */
+export const Server = function Server(
   this: Self,
   options?: ServerOptions | ((socket: PublicSocket) => void) | null,
   connectionListener?: (socket: PublicSocket) => void,
 ): Self | undefined {
   if (!(this instanceof Server)) {
-    return new Server(options as ServerOptions, connectionListener) as unknown as Self
+    return new Constructor(options as ServerOptions, connectionListener) as unknown as Self
   }
   EventEmitter.call(this)
   let given: ServerOptions
@@ -78,10 +92,11 @@ function ServerFunction(
   this._usingWorkers = false
   this._workers = []
   this._unref = false
-  this._acceptPaused = false
-  this._tcp = null
+  this[kAcceptPaused] = false
+  this[kTcp] = null
   this._listeningId = 1
   this[kListener] = null
+  this[kKernel] = null
   this[kStack] = given.stack ? () => given.stack as NonNullable<ServerOptions['stack']> : undefined
 
   this.allowHalfOpen = given.allowHalfOpen || false
@@ -90,12 +105,17 @@ function ServerFunction(
   this.keepAlive = Boolean(given.keepAlive)
   this.keepAliveInitialDelay = Math.max(0, toWholeSeconds(keepAliveInitialDelay))
   this.highWaterMark = highWaterMark === undefined || highWaterMark < 0 ? getDefaultHighWaterMark(false) : highWaterMark
+  if (given.blockList) {
+    if (!BlockList.isBlockList(given.blockList))
+      throw invalidType('options.blockList', 'an net.BlockList', given.blockList)
+    this.blockList = given.blockList
+  }
   return undefined
-}
+} as unknown as ServerConstructor
 
-/** What makes servers; the interface of the same name says what they are. */
-export const Server = ServerFunction as unknown as ServerConstructor
-Object.defineProperty(Server, 'name', { value: 'Server' })
+/** The same, where the inner name hides it. */
+const Constructor = Server
+
 Object.setPrototypeOf(Server.prototype, EventEmitter.prototype)
 Object.setPrototypeOf(Server, EventEmitter)
 
@@ -107,16 +127,31 @@ type ListenForms = ListenOptions & { _handle?: object; handle?: object; fd?: num
 
 proto.listen = function (this: Self, ...args: unknown[]) {
   const [given, callback] = normalizeArgs<ListenForms>(args)
-  if (this[kListener] !== null) throw alreadyListening()
+  if (this.listening) throw alreadyListening()
   if (serverListen.hasSubscribers) serverListen.asyncStart.publish({ server: this, options: given })
   if (callback !== null) this.once('listening', callback as () => void)
 
-  const options = (given._handle ?? given.handle ?? given) as ListenForms
+  const options = (given._handle || given.handle || given) as ListenForms
   this._listeningId++
-  if (options !== given) throw notAvailable('A sluice server cannot listen on a handle: use the Server of node:net')
+  const backlogGiven = toNumber(args.length > 1 && args[1]) || toNumber(args.length > 2 && args[2])
+  if (options instanceof BoundSocket) {
+    listenBound(this, options, backlogGiven || DEFAULT_BACKLOG)
+    return this
+  }
+  if (isOurs(options)) {
+    throw notAvailable(
+      'A sluice socket or server has no handle to listen on: listen on its address, or on one of node:net',
+    )
+  }
+  // linux: what libuv made has a descriptor, pipes too.
+  if (options !== given || isNodeHandle(options)) {
+    listenOnKernel(this, [{ handle: options }, backlogGiven], isAdmitted)
+    return this
+  }
   closeOnAbort(this, options)
   if (typeof options.fd === 'number' && options.fd >= 0) {
-    throw notAvailable('A sluice server cannot listen on a file descriptor: use the Server of node:net')
+    listenOnKernel(this, [{ fd: options.fd }, backlogGiven], isAdmitted)
+    return this
   }
 
   const anyPort =
@@ -128,12 +163,14 @@ proto.listen = function (this: Self, ...args: unknown[]) {
   if (typeof port === 'number' || typeof port === 'string') {
     validatePort(port, 'options.port')
     // (port, backlog) or (port, host, backlog)
-    const backlog = options.backlog || toNumber(args.length > 1 && args[1]) || toNumber(args.length > 2 && args[2])
+    checkTcpOptions(this[kStack] ?? defaultStack, options.tcp)
+    const exclusive = Boolean(options.exclusive)
     const wish: Wish = {
       port: Number(port) | 0,
-      backlog: backlog || DEFAULT_BACKLOG,
-      exclusive: Boolean(options.exclusive),
-      reusePort: Boolean(options.reusePort),
+      backlog: options.backlog || backlogGiven || DEFAULT_BACKLOG,
+      exclusive,
+      // ours: workers of a cluster have no handle to share, so that each listens for itself.
+      reusePort: options.reusePort === true || (cluster.isWorker && !exclusive),
       ipv6Only: options.ipv6Only === true,
       tcp: options.tcp,
     }
@@ -142,7 +179,11 @@ proto.listen = function (this: Self, ...args: unknown[]) {
     return this
   }
   if (options.path && isPipeName(options.path)) {
-    throw notAvailable(`A sluice server cannot listen on a pipe: use the Server of node:net for ${options.path}`)
+    this._pipeName = options.path
+    const { path, exclusive, readableAll, writableAll } = options
+    const backlog = options.backlog || backlogGiven
+    listenOnKernel(this, [{ path, exclusive, readableAll, writableAll, backlog }], isAdmitted)
+    return this
   }
   if (!('port' in options || 'path' in options)) {
     throw invalidValue('options', options, 'must have the property "port" or "path"')
@@ -150,7 +191,37 @@ proto.listen = function (this: Self, ...args: unknown[]) {
   throw invalidValue('options', options, 'is invalid')
 }
 
-interface Wish {
+/** On what was bound before. */
+function listenBound(server: Self, socket: BoundSocket, backlog: number): void {
+  const taken = BoundSocket.take(socket)
+  if (!('listener' in taken)) {
+    listenOnKernel(server, [taken, backlog], isAdmitted)
+    return
+  }
+  const { stack, ipv6Only, reusePort, listener } = taken
+  const { address, family, port } = listener
+  server[kStack] = () => stack
+  listener.close()
+  const wish = { port, backlog, exclusive: true, reusePort, ipv6Only, tcp: undefined }
+  listenOn(server, address, family === 'IPv6' ? 6 : 4, wish)
+}
+
+function isOurs(value: unknown): boolean {
+  return value instanceof Server || value instanceof Socket
+}
+
+/** A handle of libuv's, bare, as the parent process may have sent it. */
+function isNodeHandle(value: object): boolean {
+  return 'listen' in value && 'getAsyncId' in value && typeof value.listen === 'function'
+}
+
+/** No more connections than `maxConnections` says. */
+function isAdmitted({ maxConnections, _connections }: Self): boolean {
+  const limited = zeroMeansNobody ? maxConnections != null : Boolean(maxConnections)
+  return !limited || _connections < maxConnections
+}
+
+export interface Wish {
   readonly port: number
   readonly backlog: number
   readonly exclusive: boolean
@@ -175,29 +246,41 @@ function closeOnAbort(server: Self, { signal }: ListenOptions): void {
 
 function lookupAndListen(server: Self, host: string, wish: Wish): void {
   const id = server._listeningId
-  dns.lookup(host, (error, address, family) => {
+  const lookup = (server[kStack]?.().setup.lookup ?? dns.lookup) as typeof dns.lookup
+  const found = (error: Error | null, addresses: dns.LookupAddress[]): void => {
     // Closed, or told to listen elsewhere, meanwhile.
     if (id !== server._listeningId) return
-    if (error) server.emit('error', error)
-    else listenOn(server, address, family === 6 ? 6 : 4, wish)
-  })
+    if (error) {
+      server.emit('error', error)
+      return
+    }
+    const { address, family } = addresses.find(({ address }) => !isLinkLocal(address)) ?? addresses[0]
+    listenOn(server, address, family === 6 ? 6 : 4, wish)
+  }
+  if (listensOnRoutable) lookup(host, { all: true }, found)
+  else lookup(host, {}, (error, address, family) => found(error, [{ address, family }]))
+}
+
+/** fe80::/10 */
+function isLinkLocal(address: string): boolean {
+  return listensOnRoutable && /^fe[89ab][0-9a-f]:/i.test(address)
 }
 
 /** On all addresses of both families, or of IPv4 where there is no IPv6. */
-function listenAnywhere(server: Self, wish: Wish): void {
-  const code = tryListen(server, '::', 6, { ...wish, ipv6Only: false })
+export function listenAnywhere(server: Self, wish: Wish): void {
+  const code = tryListen(server, '::', 6, { ...wish, ipv6Only: wildcardHeedsIpv6Only && wish.ipv6Only })
   if (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL' || code === 'EINVAL') listenOn(server, '0.0.0.0', 4, wish)
   else if (code !== null) failToListen(server, listenError(code, '::', wish.port))
 }
 
-function listenOn(server: Self, address: string, family: 4 | 6, wish: Wish): void {
+export function listenOn(server: Self, address: string, family: 4 | 6, wish: Wish): void {
   const code = tryListen(server, address, family, wish)
   if (code !== null) failToListen(server, listenError(code, address, wish.port))
 }
 
 function tryListen(server: Self, address: string, family: 4 | 6, wish: Wish): ErrorCode | null {
   const stack = (server[kStack] ?? defaultStack)()
-  const handle = new ListenHandle((endpoint) => accept(server, endpoint))
+  const handle = new ListenHandle(stack, (endpoint) => accept(server, endpoint))
   const listener = stack.listen({ ...wish, address }, handle)
   if (typeof listener === 'string') {
     handle.emitDestroy()
@@ -207,7 +290,7 @@ function tryListen(server: Self, address: string, family: 4 | 6, wish: Wish): Er
   server._connectionKey = `${family}:${address}:${wish.port}`
   if (serverListen.hasSubscribers) serverListen.asyncEnd.publish({ server })
   if (server._unref) listener.unref()
-  if (server._acceptPaused) listener.pause()
+  if (server[kAcceptPaused]) listener.pause()
   handle.runInAsyncScope(nextTick, undefined, emitListening, server)
   return null
 }
@@ -227,13 +310,12 @@ function accept(server: Self, endpoint: Endpoint): EndpointOwner | null {
   // Closed in this very turn: the kernel resets what then waits to be accepted.
   if (server[kListener] === null) return null
   const { family } = server[kListener].listener
-  const { maxConnections } = server
-  const limited = zeroMeansNobody ? maxConnections != null : Boolean(maxConnections)
-  if (limited && server._connections >= maxConnections) {
-    const mapped = endpoint.family !== family
+  const mapped = endpoint.family !== family
+  if (!isAdmitted(server)) {
     const local = socketName(endpoint.localAddress, endpoint.localPort, endpoint.family, mapped)
     const remote = socketName(endpoint.remoteAddress, endpoint.remotePort, endpoint.family, mapped)
     const ends = {
+      __proto__: null,
       localAddress: local.address,
       localPort: local.port,
       localFamily: local.family,
@@ -241,12 +323,20 @@ function accept(server: Self, endpoint: Endpoint): EndpointOwner | null {
       remotePort: remote.port,
       remoteFamily: remote.family,
     }
-    server.emit('drop', ends)
+    server.emit('drop', ends as unknown as DropArgument)
     endpoint.close()
     return deafOwner
   }
 
-  const handle = acceptedHandle(endpoint, family)
+  if (server.blockList !== undefined) {
+    const { address, family } = socketName(endpoint.remoteAddress, endpoint.remotePort, endpoint.family, mapped)
+    if (server.blockList.check(address, family === 'IPv4' ? 'ipv4' : 'ipv6')) {
+      endpoint.close()
+      return deafOwner
+    }
+  }
+
+  const handle = acceptedHandle(endpoint, family, (server[kStack] ?? defaultStack)())
   const { allowHalfOpen, highWaterMark } = server
   const socket = new Socket({
     allowHalfOpen,
@@ -264,8 +354,7 @@ function accept(server: Self, endpoint: Endpoint): EndpointOwner | null {
   })
   server.emit('connection', socket as unknown as PublicSocket & never)
   if (serverSockets.hasSubscribers) serverSockets.publish({ socket })
-  // Destroyed by its listener: nothing more is to be heard, and nothing to be kept.
-  return handle.user === null ? deafOwner : handle
+  return handle
 }
 
 Object.defineProperty(proto, EventEmitter.captureRejectionSymbol, {
@@ -282,9 +371,10 @@ Object.defineProperty(proto, EventEmitter.captureRejectionSymbol, {
 
 proto.close = function (this: Self, callback) {
   const current = this[kListener]
+  const kernel = this[kKernel]
   this._listeningId++
   if (typeof callback === 'function') {
-    if (current === null) this.once('close', () => callback(serverNotRunning()))
+    if (!this.listening) this.once('close', () => callback(serverNotRunning()))
     else this.once('close', callback)
   }
   if (current !== null) {
@@ -292,34 +382,41 @@ proto.close = function (this: Self, callback) {
     current.listener.close()
     current.handle.emitDestroy()
   }
+  if (kernel !== null) {
+    this[kKernel] = null
+    kernel.close()
+  }
   this._emitCloseIfDrained()
   return this
 }
 
 /** Connections go on after `close`; 'close' comes when the last has gone. */
 proto._emitCloseIfDrained = function (this: Self) {
-  if (this[kListener] !== null || this._connections > 0) return
+  if (this.listening || this._connections > 0) return
   nextTick(() => this.emit('close'))
 }
 
 proto[Symbol.asyncDispose] = async function (this: Self) {
-  if (this[kListener] !== null) await promisify(this.close).call(this)
+  if (this.listening) await promisify(this.close).call(this)
 }
 
 // The rest. -----------------------------------------------------------------------------------------------------------------
 
-proto.address = function (this: Self): AddressInfo | null {
+proto.address = function (this: Self): AddressInfo | string | null {
   const listener = this[kListener]?.listener
-  return listener === undefined ? null : nameOf(listener)
+  if (listener !== undefined) return nameOf(listener)
+  return this[kKernel]?.address() ?? this._pipeName ?? null
 }
 
-function nameOf({ address, family, port }: Listener): AddressInfo {
+export function nameOf({ address, family, port }: Listener): AddressInfo {
+  // In short: as the kernel writes it, however it was given.
+  if (family === 'IPv6') address = new nodeNet.SocketAddress({ address, family: 'ipv6' }).address
   return { address, family, port }
 }
 
 Object.defineProperty(proto, 'listening', {
   get(this: Self) {
-    return Boolean(this[kListener])
+    return Boolean(this[kListener]) || this[kKernel]?.listening === true
   },
   configurable: true,
   enumerable: true,
@@ -337,21 +434,21 @@ class Tcp implements ServerTcp {
   }
 
   pauseAccept(): void {
-    this.#server._acceptPaused = true
+    this.#server[kAcceptPaused] = true
     this.#server[kListener]?.listener.pause()
   }
 
   resumeAccept(): void {
-    this.#server._acceptPaused = false
+    this.#server[kAcceptPaused] = false
     this.#server[kListener]?.listener.resume()
   }
 }
 
 Object.defineProperty(proto, 'tcp', {
   get(this: Self) {
-    if (!(this instanceof Server) || !Object.hasOwn(this, '_tcp')) return undefined
-    this._tcp ??= new Tcp(this)
-    return this._tcp
+    if (!(this instanceof Server) || !Object.hasOwn(this, kTcp) || this[kKernel] !== null) return undefined
+    this[kTcp] ??= new Tcp(this)
+    return this[kTcp]
   },
   configurable: true,
 })
@@ -364,11 +461,15 @@ proto.getConnections = function (this: Self, callback) {
 proto.ref = function (this: Self) {
   this._unref = false
   this[kListener]?.listener.ref()
+  this[kKernel]?.ref()
   return this
 }
 
 proto.unref = function (this: Self) {
   this._unref = true
   this[kListener]?.listener.unref()
+  this[kKernel]?.unref()
   return this
 }
+
+likeNode(proto, nodeNet.Server.prototype)

@@ -22,6 +22,10 @@ export interface SocketOptions extends nodeNet.SocketConstructorOpts, nodeNet.Co
   keepAlive?: boolean | undefined
   /** Milliseconds, in whole seconds; 0 leaves `tcp_keepalive_time`. */
   keepAliveInitialDelay?: number | undefined
+  /** What the socket may not connect to: an attempt fails with `ERR_IP_BLOCKED`. */
+  blockList?: nodeNet.BlockList | undefined
+  /** 0–255, as `setTypeOfService` takes it. */
+  typeOfService?: number | undefined
   /** The host whose TCP carries the connection; default: the one of the module that the constructor came from. */
   stack?: Stack | undefined
 }
@@ -44,7 +48,23 @@ export type ConnectOptions = TcpConnectOptions | nodeNet.IpcSocketConnectOpts
 export type NetConnectOptions = ConnectOptions & SocketOptions & { timeout?: number | undefined }
 
 export interface ServerOptions extends nodeNet.ServerOpts {
+  /** Whose connections are closed at once. */
+  blockList?: nodeNet.BlockList | undefined
   /** The host that listens; default: the one of the module that the constructor came from. */
+  stack?: Stack | undefined
+}
+
+/** Of the constructor `BoundSocket`. */
+export interface BoundSocketOptions {
+  /** An IP address; default `0.0.0.0`, or `::` with `ipv6Only`. */
+  host?: string | null | undefined
+  /** 0, the default: one is chosen. */
+  port?: number | string | null | undefined
+  ipv6Only?: boolean | null | undefined
+  reusePort?: boolean | null | undefined
+  /** A Unix domain socket or a pipe instead. */
+  path?: string | undefined
+  /** The host whose port it is; default: the one of the module that the constructor came from. */
   stack?: Stack | undefined
 }
 
@@ -77,6 +97,16 @@ export interface SocketTcp {
 
   /** Milliseconds that data may stay unacknowledged before the connection fails with ETIMEDOUT, as TCP_USER_TIMEOUT; 0 follows `tcp_retries2`. */
   userTimeout: number
+
+  /**
+   * Name of the congestion control, as TCP_CONGESTION; default: that of `connect`, or `tcp_congestion_control`. Set while the connection runs it takes
+   * over at once, with the window and the round-trip times known. Throws ENOENT where none is registered by that name, EPERM where
+   * `tcp_allowed_congestion_control` leaves it out.
+   */
+  congestionControl: string
+
+  /** Bytes a second that sending never exceeds, as SO_MAX_PACING_RATE; `Infinity`: no limit. */
+  maxPacingRate: number
 
   /** Holds back what does not fill a segment, as TCP_CORK, for 200 ms at most; `uncork` sends it. */
   cork(): void
@@ -120,6 +150,13 @@ export interface Socket extends nodeNet.Socket {
    */
   setKeepAlive(enable?: boolean, initialDelay?: number, interval?: number, count?: number): this
   setKeepAlive(options: KeepAliveOptions): this
+
+  /**
+   * The Type of Service of IPv4, the Traffic Class of IPv6, 0–255; throws `ERR_OUT_OF_RANGE` or `ERR_INVALID_ARG_TYPE`. It is kept and told,
+   * without the ECN bits once connected, as Linux does; the datagrams of a path are many connections' and do not bear it.
+   */
+  setTypeOfService(tos: number): this
+  getTypeOfService(): number
 }
 
 /** Listens for connections. Behaves as `net.Server`. */
