@@ -38,6 +38,10 @@ export class FakeStack {
   readonly endpoints = new Set<FakeEndpoint>()
   readonly capacity: number
   readonly pieceSize: number
+  /** What a stack was made with. */
+  readonly setup = {}
+  /** What it tells comes from the event loop. */
+  readonly isInTurn = true
   #listeners = new Set<FakeListener>()
   #nextPort = 40_000
   #waiting: (() => void)[] = []
@@ -45,6 +49,10 @@ export class FakeStack {
   constructor({ capacity = 65_536, pieceSize = 65_536 }: FakeStackOptions = {}) {
     this.capacity = capacity
     this.pieceSize = pieceSize
+  }
+
+  afterTurn(run: () => void): void {
+    setImmediate(run)
   }
 
   /** As the real one, for those who ask for it by its type. */
@@ -123,7 +131,16 @@ export class FakeStack {
     server.peer = client
     this.endpoints.add(server)
     this.later(() => {
-      const accepted = listener.closed ? null : listener.owner.accepted(server as unknown as Endpoint)
+      let accepted: EndpointOwner | null = null
+      try {
+        if (!listener.closed) accepted = listener.owner.accepted(server as unknown as Endpoint)
+      } catch (error) {
+        // A stack goes on in another turn.
+        accepted = server.owner
+        queueMicrotask(() => {
+          throw error
+        })
+      }
       if (accepted === null) server.abort()
       else server.adopt(accepted)
     })

@@ -1,4 +1,8 @@
 import { type Endpoint, type Listener, type ListenOptions, Stack, type StackOptions } from '../../src/stack/index.ts'
+import type { SimHost } from '../../src/testing/sim/sim-host.ts'
+import type { Flow } from '../../src/testing/sim/sim-link.ts'
+import { SimNet, type SimNetOptions } from '../../src/testing/sim/simnet.ts'
+import { World } from '../../src/testing/sim/world.ts'
 import {
   encodeHeader,
   Flag,
@@ -15,11 +19,7 @@ import {
   writeChecksum,
   writeShim,
 } from '../../src/wire/index.ts'
-import type { SimHost } from './sim-host.ts'
-import type { Flow } from './sim-link.ts'
 import { Ear, SECOND } from './sim-pair.ts'
-import { SimNet, type SimNetOptions } from './simnet.ts'
-import { World } from './world.ts'
 
 export const PORT = 7000
 const SHIM = 4
@@ -40,6 +40,8 @@ export interface Answer {
   /** TSval and TSecr; null: none. */
   ts: [Seq, Seq] | null
   cookie: Buffer | null
+  /** The cookie came in the experimental form of the option. */
+  experimental: boolean
   data: string
 }
 
@@ -54,6 +56,8 @@ export interface RawFields {
   checksumOffload?: boolean
   ts?: [number, number] | null
   cookie?: Buffer | null
+  /** The cookie goes in the experimental form of the option. */
+  experimental?: boolean
   data?: string
   /** Leave the checksum to UDP. */
   unsummed?: boolean
@@ -226,6 +230,7 @@ export class ListenRig {
     out.sackPermitted = fields.sackPermitted ?? false
     out.checksumOffload = fields.checksumOffload ?? false
     out.fastOpenCookie = fields.cookie ?? null
+    out.fastOpenExperimental = fields.experimental ?? false
     if (fields.ts) {
       out.hasTimestamps = true
       out.tsVal = toSeq(fields.ts[0])
@@ -274,6 +279,7 @@ export class ListenRig {
         us: this.world.nowUs,
         ...{ flags, seq, ack, wnd, mss, wscale, sackPermitted, checksumOffload },
         ts: seg.hasTimestamps ? [seg.tsVal, seg.tsEcr] : null,
+        experimental: seg.fastOpenExperimental,
         cookie: seg.fastOpenCookie === null ? null : Buffer.from(seg.fastOpenCookie),
         data: datagram.toString('latin1', view.start + (datagram[view.start + 12] >> 4) * 4, view.end),
       })

@@ -45,7 +45,7 @@ export class PipelineRig {
   advance(us: number): this {
     const until = this.nowUs + us
     while (this.pipeline.deadline <= until) {
-      this.nowUs = this.pipeline.deadline
+      this.nowUs = Math.max(this.nowUs, this.pipeline.deadline)
       this.pipeline.release(this.nowUs, this.#emit)
     }
     this.nowUs = until
@@ -54,7 +54,7 @@ export class PipelineRig {
 
   /** Until nothing is kept any more. */
   drain(): this {
-    while (this.pipeline.deadline !== Infinity) this.advance(this.pipeline.deadline - this.nowUs)
+    while (this.pipeline.deadline !== Infinity) this.advance(Math.max(0, this.pipeline.deadline - this.nowUs))
     return this
   }
 

@@ -100,6 +100,7 @@ export const sysctlDraws: Readonly<Record<SysctlName, Draw>> = {
   tcp_thin_linear_timeouts: flag,
   tcp_mtu_probing: (dice, { blackHole }) => dice.between(blackHole ? 1 : 0, 2),
   tcp_base_mss: range(LEAST_BASE_MSS, 1024),
+  tcp_probe_interval: orders(1, 600),
   tcp_reordering: range(1, 20),
   tcp_max_reordering: orders(3, 300),
   tcp_recovery: range(0, 7),
@@ -129,6 +130,7 @@ export const sysctlDraws: Readonly<Record<SysctlName, Draw>> = {
   tcp_moderate_rcvbuf: flag,
   tcp_adv_win_scale: range(-2, 3),
   tcp_app_win: range(0, 31),
+  tcp_autocorking: flag,
   tcp_notsent_lowat: orders(1000, 2 ** 32 - 1),
   tcp_delack_min_ms: range(0, 200),
   tcp_delack_max_ms: range(0, 499),
@@ -140,6 +142,13 @@ export const sysctlDraws: Readonly<Record<SysctlName, Draw>> = {
 
   tcp_congestion_control: (dice) => dice.one(congestionControlNames()),
   tcp_init_cwnd: (dice) => (dice.chance(0.2) ? 'rfc3390' : dice.around(1, 100)),
+  tcp_available_congestion_control: oneOf(''),
+  tcp_allowed_congestion_control: oneOf('', 'reno', 'cubic bbr'),
+  tcp_cubic_hystart: oneOf('hystart++', 'hystart', 'off'),
+  tcp_ecn: range(0, 2),
+  tcp_pacing: flag,
+  tcp_pacing_ss_ratio: orders(50, 1000),
+  tcp_pacing_ca_ratio: orders(50, 1000),
   tcp_slow_start_after_idle: flag,
   tcp_no_metrics_save: flag,
   tcp_no_ssthresh_metrics_save: flag,
@@ -151,6 +160,7 @@ export const sysctlDraws: Readonly<Record<SysctlName, Draw>> = {
 
   tcp_challenge_ack_limit: orders(1, 1000),
   tcp_invalid_ratelimit: range(0, 1000),
+  tcp_max_ooo: (dice) => (dice.chance(0.7) ? 'rcvbuf' : dice.around(1, 100_000)),
   ip_local_port_range: (dice) => {
     const first = dice.between(1024, 65_000)
     return [first, dice.between(first, 65_535)]
@@ -278,9 +288,9 @@ function stack(dice: Dice, rough: Roughness, damages: 'in' | 'out'): StackOption
 /**
  * Draws a whole life of two stacks and of the network between them: sizes to 8 MB, most of them small; loss to 40 %, bursts, reordering,
  * duplication, damage, datagrams too large, outages, delay spikes; slow readers and writers, stalled event loops; every parameter; either family,
- * with or without tunnel and shim; and in one of ten plans numbers that are about to wrap.
+ * with or without tunnel and shim; and in one of ten plans numbers that are about to wrap. Both sides send by `controller`, or by one that is drawn.
  */
-export function drawPlan(seed: number): TransferPlan {
+export function drawPlan(seed: number, controller?: string): TransferPlan {
   const dice = new Dice(new Rng(seed).fork('rough plan'))
   const client = end(dice)
   const server = end(dice)
@@ -304,6 +314,16 @@ export function drawPlan(seed: number): TransferPlan {
   const damages = dice.one(['in', 'out'] as const)
   plan.clientStack = stack(dice, rough, damages)
   plan.serverStack = stack(dice, rough, damages)
+  for (const [{ pauses }, { sysctl }] of [
+    [client, plan.clientStack],
+    [server, plan.serverStack],
+  ] as const) {
+    // A buffer that fills while nobody reads.
+    if (pauses === undefined || dice.chance(0.3)) continue
+    const size = dice.around(2304, 60_000)
+    ;(sysctl as Settings).tcp_rmem = [2304, size, size]
+    pauses.every = dice.around(100, 10_000)
+  }
   if (hole > 0) for (const { sysctl } of [plan.clientStack, plan.serverStack]) fitHole(sysctl as Settings, hole)
   if (dice.chance(0.15)) {
     plan.clientStack.tunnel = { port: 9898 }
@@ -320,6 +340,17 @@ export function drawPlan(seed: number): TransferPlan {
       side.tsOffset = 2 ** dice.between(31, 32) - dice.around(1, 3000)
     }
   }
+  // Marks of congestion, for those that agree on them.
+  if (dice.chance(0.15)) {
+    const marks = { loss: dice.upTo(0.05), ecn: true }
+    for (const side of [plan.clientStack, plan.serverStack]) {
+      ;(side.sysctl as Settings).tcp_ecn = 1
+      if (side.impair === undefined && dice.chance(0.7)) side.impair = { [damages]: marks }
+    }
+  }
+  if (controller !== undefined)
+    for (const { sysctl } of [plan.clientStack, plan.serverStack])
+      (sysctl as Settings).tcp_congestion_control = controller
   return plan
 }
 

@@ -22,6 +22,8 @@ export interface Arrival {
   wscale?: number
   sackPermitted?: boolean
   checksumOffload?: boolean
+  /** It met congestion on its way. */
+  marked?: boolean
 }
 
 /** A segment that left. `t` is in milliseconds. */
@@ -39,6 +41,8 @@ export interface Departure {
   sackPermitted: boolean
   checksumOffload: boolean
   hasChecksum: boolean
+  /** It was declared ECN-capable. */
+  ect: boolean
 }
 
 /** What the peer's SYN offers. */
@@ -148,6 +152,7 @@ export class ScriptPeer {
     if (arrival.wscale !== undefined) seg.wscale = arrival.wscale
     seg.sackPermitted = arrival.sackPermitted ?? false
     seg.checksumOffload = arrival.checksumOffload ?? false
+    seg.marked = arrival.marked ?? false
     const ts = arrival.ts === undefined && c.timestamps.on ? [clock(now), this.#lastTsVal] : (arrival.ts ?? null)
     if (ts !== null) {
       seg.hasTimestamps = true
@@ -171,7 +176,7 @@ export class ScriptPeer {
   }
 
   /** Reads what `c` has sent, at `t`: it must be what was written, within the windows, and intact. */
-  read(c: Connection, buffer: Buffer, start: number, end: number, t: number): Departure {
+  read(c: Connection, buffer: Buffer, start: number, end: number, t: number): Omit<Departure, 'ect'> {
     const seg = new Segment()
     must(parseSegment(buffer, start, end, seg) === 0, 'a segment that can be read')
     must(seg.srcPort === LOCAL_PORT && seg.dstPort === REMOTE_PORT, 'the ports of the connection')

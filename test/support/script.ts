@@ -5,6 +5,7 @@ import { Mib } from '../../src/stack/mib.ts'
 import { SeededRandom } from '../../src/stack/random.ts'
 import { Sysctl } from '../../src/stack/sysctl.ts'
 import type { SysctlValues } from '../../src/stack/sysctl-table.ts'
+import { openPassive } from '../../src/tcp/handshake.ts'
 import {
   Connection,
   type ConnectionOptions,
@@ -57,6 +58,10 @@ export class Script {
   mayChallenge = true
   /** The path takes nothing while this is set. */
   blocked = false
+  /** The stack's connections hold more than they may. */
+  memoryFull = false
+  /** What was sent before still waits below. */
+  corked = false
   #now = START_US
   #origin = START_US
   #sent: Departure[] = []
@@ -68,14 +73,18 @@ export class Script {
   constructor(options: ScriptOptions = {}) {
     this.peer = new ScriptPeer(options)
     this.sysctl = new Sysctl()
-    // Whatever becomes the default, these tests reckon with Reno.
-    this.sysctl.assign({ tcp_congestion_control: 'reno', ...options.sysctl })
+    // These tests reckon with Reno, and with what a segment that comes lets out at once.
+    this.sysctl.assign({ tcp_congestion_control: 'reno', tcp_pacing: 0, ...options.sysctl })
+    const script = this
     const host: TcpHost = {
       sysctl: this.sysctl.values,
       mib: this.mib,
       tracer: options.tracer ?? null,
       outSegment: new Segment(),
       memoryPressure: false,
+      get memoryFull() {
+        return script.memoryFull
+      },
       mayChallenge: () => this.mayChallenge,
       random: () => this.random.public(),
       createCongestionControl,
@@ -208,7 +217,11 @@ export class Script {
   }
 
   openPassive(arrival: Arrival = {}): this {
-    this.c.openPassive(this.peer.fill(this.c, { flags: 'S', seq: 0, ...this.offers, ...arrival }, this.#now), this.#now)
+    openPassive(
+      this.c,
+      this.peer.fill(this.c, { flags: 'S', seq: 0, ...this.offers, ...arrival }, this.#now),
+      this.#now,
+    )
     return this.pull()
   }
 
@@ -351,14 +364,16 @@ export class Script {
     return {
       buffer,
       offset,
+      batch: 1,
+      isWaiting: () => script.corked,
       reserve(size: number): boolean {
         must(size <= buffer.length - offset, `room for ${size} bytes`)
         reserved = size
         return !script.blocked
       },
-      commit(size: number): void {
+      commit(size: number, ect = false): void {
         must(size <= reserved, 'no more than was reserved')
-        script.#sent.push(script.peer.read(script.c, buffer, offset, offset + size, script.t))
+        script.#sent.push({ ...script.peer.read(script.c, buffer, offset, offset + size, script.t), ect })
       },
     }
   }
@@ -414,6 +429,15 @@ export function established(options: ScriptOptions = {}): Script {
     .expectEvents('connected')
     .expectState(1)
   return script.restart()
+}
+
+/** `count` segments of 1000 bytes have been written at 0, the first ten of them sent; SACK is in use, and it is 100 ms, when their ACKs come. */
+export function flight(count = 10, options: ScriptOptions = {}): Script {
+  const script = established({ sack: true, ...options, connection: { sndbuf: 1_000_000, ...options.connection } })
+  return script
+    .write(count * 1000)
+    .expectSent(...segments(Math.min(count, 10), 1))
+    .at(100)
 }
 
 /** The same, passively opened. */

@@ -1,12 +1,12 @@
 import { Rng } from '../../src/impair/index.ts'
 import { CloseReason, type Endpoint, type EndpointOwner, Stack, type StackOptions } from '../../src/stack/index.ts'
+import type { SimHost } from '../../src/testing/sim/sim-host.ts'
+import type { Flow } from '../../src/testing/sim/sim-link.ts'
+import { SimNet } from '../../src/testing/sim/simnet.ts'
+import { World } from '../../src/testing/sim/world.ts'
 import { Flag, FrameKind, FrameResult, FrameView, nextFrame } from '../../src/wire/index.ts'
 import { type Aim, Forger } from './forger.ts'
 import { fillPattern, patternMismatch } from './pattern.ts'
-import type { SimHost } from './sim-host.ts'
-import type { Flow } from './sim-link.ts'
-import { SimNet } from './simnet.ts'
-import { World } from './world.ts'
 
 /** IPv4 and UDP. */
 const HEADERS = 28

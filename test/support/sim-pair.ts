@@ -1,7 +1,14 @@
-import { CloseReason, type Endpoint, type EndpointOwner, Stack, type StackOptions } from '../../src/stack/index.ts'
-import type { SimHost, SimHostOptions } from './sim-host.ts'
-import { SimNet, type SimNetOptions } from './simnet.ts'
-import { World } from './world.ts'
+import {
+  CloseReason,
+  type ConnectRequest,
+  type Endpoint,
+  type EndpointOwner,
+  Stack,
+  type StackOptions,
+} from '../../src/stack/index.ts'
+import type { SimHost, SimHostOptions } from '../../src/testing/sim/sim-host.ts'
+import { SimNet, type SimNetOptions } from '../../src/testing/sim/simnet.ts'
+import { World } from '../../src/testing/sim/world.ts'
 
 /** An end of a connection that takes what comes and keeps count. */
 export class Ear implements EndpointOwner {
@@ -70,16 +77,16 @@ export class SimPair {
     this.server = this.#serve()
   }
 
-  connect(): Ear {
-    const ear = this.tryConnect()
+  connect(more: Partial<ConnectRequest> = {}): Ear {
+    const ear = this.tryConnect(more)
     if (typeof ear === 'string') throw new Error(ear)
     return ear
   }
 
   /** The code where it cannot be tried. */
-  tryConnect(): Ear | string {
+  tryConnect(more: Partial<ConnectRequest> = {}): Ear | string {
     const ear = new Ear()
-    const endpoint = this.client.connect({ address: this.serverHost.addresses[0], port: PORT }, ear)
+    const endpoint = this.client.connect({ address: this.serverHost.addresses[0], port: PORT, ...more }, ear)
     if (typeof endpoint === 'string') return endpoint
     ear.endpoint = endpoint
     return ear

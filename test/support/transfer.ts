@@ -2,13 +2,13 @@ import { type DirectionFields, Rng } from '../../src/impair/index.ts'
 import type { Tracer } from '../../src/observe/tracer.ts'
 import { CloseReason, type Endpoint, type EndpointOwner, Stack, type StackOptions } from '../../src/stack/index.ts'
 import type { Connection } from '../../src/tcp/index.ts'
+import type { SimHost, SimHostOptions } from '../../src/testing/sim/sim-host.ts'
+import { SimNet, type SimNetOptions } from '../../src/testing/sim/simnet.ts'
+import { World } from '../../src/testing/sim/world.ts'
 import { toSeq } from '../../src/wire/index.ts'
 import { fillPattern, patternMismatch } from './pattern.ts'
-import type { SimHost, SimHostOptions } from './sim-host.ts'
-import { SimNet, type SimNetOptions } from './simnet.ts'
 import { Watch } from './watch.ts'
 import { makeWeather, type WeatherPlan } from './weather.ts'
-import { World } from './world.ts'
 
 /** How one end of a simulated transfer behaves. */
 export interface EndPlan {

@@ -1,6 +1,6 @@
 import type { DirectionFields, Rng } from '../../src/impair/index.ts'
-import type { SimLink } from './sim-link.ts'
-import type { World } from './world.ts'
+import type { SimLink } from '../../src/testing/sim/sim-link.ts'
+import type { World } from '../../src/testing/sim/world.ts'
 
 const MS = 1000
 

@@ -1,7 +1,7 @@
 // A transfer of any size from one process to another, digests taken on the fly, and what it cost.
 //
 //   bulk.ts serve OPTIONS              listens on 127.0.0.1, says `port N`; after one connection `result {…}`
-//   bulk.ts send OPTIONS PORT SIZE     sends SIZE bytes, says `result {…}`
+//   bulk.ts send OPTIONS PORT SIZE [LOCALPORT]     sends SIZE bytes, says `result {…}`
 //
 // OPTIONS is JSON for `new Stack(…)`.
 
@@ -37,7 +37,7 @@ function used(): number {
   return heapUsed + external
 }
 
-const [role, options, port, size] = process.argv.slice(2)
+const [role, options, port, size, localPort] = process.argv.slice(2)
 const stack = new Stack(JSON.parse(options) as StackOptions)
 const hash = createHash('sha256')
 const usedBefore = used()
@@ -69,7 +69,7 @@ if (role === 'serve') {
   })
   server.listen(0, '127.0.0.1', () => console.log(`port ${(server.address() as { port: number }).port}`))
 } else {
-  const socket = stack.net.connect({ port: Number(port), host: '127.0.0.1' })
+  const socket = stack.net.connect({ port: Number(port), host: '127.0.0.1', localPort: Number(localPort ?? 0) })
   socket.resume()
   await once(socket, 'connect')
   const began = performance.now()

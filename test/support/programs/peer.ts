@@ -72,6 +72,13 @@ createInterface({ input: process.stdin }).on('line', (line) => {
       })
       say('handles')
       break
+    case 'handle-sigterm-once':
+      process.once('SIGTERM', () => {
+        say('handled')
+        setTimeout(() => process.exit(7), 50)
+      })
+      say('handles')
+      break
     case 'other-stack': {
       // A second stack with a connection of its own closes too.
       const other = new Stack()

@@ -1,6 +1,7 @@
 import type dgram from 'node:dgram'
 import type { NetworkInterfaceInfo } from 'node:os'
-import { type Random, SeededRandom } from '../../src/stack/random.ts'
+import { type Random, SeededRandom } from '../../stack/index.ts'
+import { isIPv6, isLoopback, isWildcard } from './sim-addresses.ts'
 import type { Flow, SimLink } from './sim-link.ts'
 import { SimSocket, type SimSocketOptions } from './sim-socket.ts'
 import type { SimNet } from './simnet.ts'
@@ -245,10 +246,6 @@ function overlap(a: SimSocket, aAddress: string, b: SimSocket, bAddress: string)
   const [six, sixAddress] = a.family === 'IPv6' ? [a, aAddress] : [b, bAddress]
   return sixAddress === '::' && !six.ipv6Only
 }
-
-export const isIPv6 = (address: string): boolean => address.includes(':')
-export const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::'
-export const isLoopback = (address: string): boolean => address.startsWith('127.') || address === '::1'
 
 /** linux: from 127.0.0.1 to all of 127/8, and from an own address to itself. */
 function loopbackSource(address: string): string {

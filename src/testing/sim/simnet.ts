@@ -1,6 +1,6 @@
-import type { DirectionFields } from '../../src/impair/index.ts'
+import { Conversations, type DirectionFields } from '../../impair/index.ts'
 import { SimHost, type SimHostOptions } from './sim-host.ts'
-import { type Flow, SimLink, type Tap } from './sim-link.ts'
+import { type Flow, type LinkUnit, type LinkWatcher, SimLink, type Tap } from './sim-link.ts'
 import type { World } from './world.ts'
 
 export interface SimNetOptions {
@@ -8,6 +8,10 @@ export interface SimNetOptions {
   link?: DirectionFields
   /** Of every host's loopback: by default 10 µs. 0 makes refusals immediate, as Linux's are. */
   loopback?: DirectionFields
+  /** What links carry, and lose, as one. Default: whole datagrams. */
+  unit?: SimLink['unit']
+  /** Is shown every segment of every link. */
+  watcher?: LinkWatcher
 }
 
 const PORT_UNREACHABLE = Buffer.from('port unreachable')
@@ -22,11 +26,17 @@ export class SimNet {
   readonly #links = new Map<SimHost, Map<SimHost, SimLink>>()
   readonly #link: DirectionFields
   readonly #loopback: DirectionFields
+  readonly #unit: SimLink['unit']
+  readonly #conversations = new Map<string, Conversations>()
+  readonly #watcher: LinkWatcher | null
   #tap: Tap | null = null
   #version = 0
 
-  constructor(world: World, { link = { delay: 0.05 }, loopback = { delay: 0.01 } }: SimNetOptions = {}) {
+  constructor(world: World, options: SimNetOptions = {}) {
+    const { link = { delay: 0.05 }, loopback = { delay: 0.01 }, unit = 'datagram', watcher = null } = options
     this.world = world
+    this.#unit = unit
+    this.#watcher = watcher
     this.#link = link
     this.#loopback = loopback
     this.nowhere = new SimHost(this, 'nowhere', [], { refuses: false })
@@ -74,11 +84,20 @@ export class SimNet {
     let link = links.get(to)
     if (link === undefined) {
       const rng = this.world.rng.fork('link').fork(from.name).fork(to.name)
-      link = new SimLink(this.world, from, to, from === to ? this.#loopback : this.#link, rng)
+      link = new SimLink(this.world, from, to, from === to ? this.#loopback : this.#link, rng, this.#how(from, to))
+      link.watcher = this.#watcher
       link.tap = this.#tap
       links.set(to, link)
     }
     return link
+  }
+
+  #how(from: SimHost, to: SimHost): LinkUnit {
+    if (this.#unit === 'datagram') return { unit: 'datagram' }
+    const key = [from.name, to.name].sort().join('|')
+    const conversations = this.#conversations.get(key) ?? new Conversations()
+    this.#conversations.set(key, conversations)
+    return { unit: 'segment', conversations, outgoing: from.name <= to.name }
   }
 
   /** What happens between two hosts: `there` from `a` to `b`, `back` the other way, by default the same (a delay counts twice). */
@@ -107,7 +126,7 @@ export class SimNet {
       sourcePort: flow.port,
       address: flow.sourceAddress,
       port: flow.sourcePort,
-      link: this.link(host, flow.link.from),
+      link: this.link(host, flow.link.from as SimHost),
       refused: flow,
       sink: null,
       sinkVersion: -1,

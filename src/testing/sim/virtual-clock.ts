@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/stack/clock.ts'
+import type { Clock } from '../../stack/index.ts'
 import { Phase, type Task, type World } from './world.ts'
 
 /** A wake-up as late as this lets sockets be read first, as the clock of a real loop does. */

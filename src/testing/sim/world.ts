@@ -1,5 +1,5 @@
 import timers from 'node:timers'
-import { Rng } from '../../src/impair/index.ts'
+import { Rng } from '../../impair/index.ts'
 
 // Captured at load, so that fake timers cannot stop a world.
 const { setImmediate } = timers
@@ -53,6 +53,8 @@ export class World {
   /** What `nextTick` collected. */
   #ticks: (() => void)[] = []
   readonly #checks: (() => void)[] = []
+  /** Called whenever something new is going to happen: for whoever waits because nothing was. */
+  onScheduled: (() => void) | null = null
 
   constructor({ seed = 1 }: { seed?: number } = {}) {
     this.seed = seed
@@ -89,11 +91,13 @@ export class World {
       at = parent
     }
     heap[at] = event
+    this.onScheduled?.()
   }
 
   /** `process.nextTick` of this world: after the callback at hand, before anything else happens. */
   nextTick(action: () => void): void {
     this.#ticks.push(action)
+    this.onScheduled?.()
   }
 
   /** Runs what `nextTick` collected: whatever calls several callbacks in one event does so after each. */

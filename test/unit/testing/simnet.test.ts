@@ -1,10 +1,10 @@
 import { DgramAsPromised } from 'dgram-as-promised'
 import { describe, expect, it } from 'vitest'
-import type { SimHost } from '../../support/sim-host.ts'
-import { SimSocket, type SimSocketOptions } from '../../support/sim-socket.ts'
-import { SimNet, type SimNetOptions } from '../../support/simnet.ts'
-import { truesize } from '../../support/truesize.ts'
-import { World } from '../../support/world.ts'
+import type { SimHost } from '../../../src/testing/sim/sim-host.ts'
+import { SimSocket, type SimSocketOptions } from '../../../src/testing/sim/sim-socket.ts'
+import { SimNet, type SimNetOptions } from '../../../src/testing/sim/simnet.ts'
+import { truesize } from '../../../src/testing/sim/truesize.ts'
+import { World } from '../../../src/testing/sim/world.ts'
 
 const lookup: SimSocketOptions['lookup'] = (name, family, done) => done(null, name, family)
 const udp4 = { type: 'udp4', lookup } as const

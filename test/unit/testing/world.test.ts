@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { VirtualLoop } from '../../support/virtual-clock.ts'
-import { Phase, World } from '../../support/world.ts'
+import { VirtualLoop } from '../../../src/testing/sim/virtual-clock.ts'
+import { Phase, World } from '../../../src/testing/sim/world.ts'
 
 function makeLog() {
   const world = new World()

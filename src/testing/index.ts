@@ -1,0 +1,10 @@
+// What `sluice/testing` is: networks for tests, and what to ask of them.
+export type { NetworkCaptureOptions } from './capture.ts'
+export { type NetworkFixture, networkFixture } from './fixture.ts'
+export type { ForgedSegment } from './forged.ts'
+export type { Host, HostOptions } from './host.ts'
+export { assertions, type Count, type MatcherResult, matchers } from './matchers.ts'
+export type { Drop, Hold, SegmentListener, SentSegment } from './medium.ts'
+export type { HostName, Network, NetworkOptions } from './network.ts'
+export type { LinkSegment } from './segments.ts'
+export { createNetwork, type NetworkContext, withNetwork } from './with-network.ts'
