@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { parseCells } from '../../bench/link/cells.ts'
 import { Emulator } from '../../bench/link/emulator.ts'
 import { Namespaces } from '../../bench/link/namespaces.ts'
+import type { Transfer } from '../../bench/link/transfer.ts'
 import { Command } from '../support/command.ts'
 
 /** Of this run; others may be under way. */
@@ -18,63 +19,72 @@ function isUsed(namespace: string): boolean {
 }
 
 describe('npm run bench:link', () => {
-  it('measures both over the same link, prints a table and JSON, and leaves nothing behind', async () => {
+  it('compares over the same link, prints tables and JSON, and leaves nothing behind', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'sluice-test-'))
     onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
     const file = join(directory, 'link.json')
-    const args = [
-      '--seconds',
-      1,
-      '--seeds',
-      1,
-      '--cells',
-      '20/10/1',
-      '--sample',
-      200,
-      '--trace',
-      directory,
-      '--json',
-      file,
-    ]
+    const args = ['--compare', 'sluice:reno/kernel:reno,sluice:reno/udx', '--rate', 20, '--rtts', 10, '--losses', 1]
+    args.push('--buffers', '1m', '--seconds', 1, '--seeds', 1, '--sample', 200, '--trace', directory, '--json', file)
     const command = new Command('bench/link/index.ts', args, { input: '' })
     expect(await command.status).toBe(0)
     expect(namespaces(command)).toEqual([])
     expect(command.stdout.toString()).toMatch(
       /│ 20 Mbit\/s, 10 ms, 1 % +│ +[\d.]+ ± 0\.00 Mbit\/s │ +[\d.]+ ± 0\.00 Mbit\/s │/,
     )
+    // Whoever is compared with two runs once.
+    expect(command.stderr.match(/^\[\d\/3/gm)).toHaveLength(3)
 
-    const { cells, geometricMean } = JSON.parse(readFileSync(file, 'utf8'))
-    expect(cells).toHaveLength(1)
-    expect(geometricMean).toBeCloseTo(cells[0].ratio)
-    const [pair] = cells[0].pairs
-    for (const side of ['kernel', 'sluice']) {
-      const { goodput, received, sent, link } = pair[side]
+    const { compared, runs } = JSON.parse(readFileSync(file, 'utf8'))
+    expect(compared).toHaveLength(2)
+    for (const { cells, geometricMean } of compared) expect(geometricMean).toBeCloseTo(cells[0].ratio)
+    const [{ transfers }] = runs[0].runs
+    expect(Object.keys(transfers).sort()).toEqual(['kernel:reno', 'sluice:reno', 'udx'])
+    for (const { flows, link, queueing } of Object.values<Transfer>(transfers)) {
+      const [{ goodput, received, sent }] = flows
       expect(goodput).toBeGreaterThan(0.1)
       expect(goodput).toBeLessThan(20)
       expect(received.perSecond).toEqual([received.bytes])
       expect(sent.samples.length).toBeGreaterThan(1)
       expect(link.ab.fwd * 1500).toBeGreaterThan(received.bytes)
-      // What is lost on the way is sent again.
-      expect(link.ab.lost > 0).toBe(sent.retransmitted > 0)
+      // A thousand packets are 600 ms at this rate.
+      expect(queueing).toBeGreaterThanOrEqual(0)
+      expect(queueing).toBeLessThan(1200)
     }
-    expect(readFileSync(join(directory, '20-10-1-1-send.log'), 'utf8')).toMatch(/^[\d.]+ sent seq=\d+ len=1436 /m)
+    expect(readFileSync(join(directory, '20-10-1-1-reno-1-send.log'), 'utf8')).toMatch(
+      /^[\d.]+ sent seq=\d+ len=1436 /m,
+    )
+  })
+
+  it('tells how flows share a link', async () => {
+    const args = ['--share', 'sluice:reno+kernel:reno', '--cells', '20/10/0', '--seconds', 2, '--seeds', 1]
+    const command = new Command('bench/link/index.ts', args, { input: '' })
+    expect(await command.status).toBe(0)
+    expect(namespaces(command)).toEqual([])
+    const [, ours, theirs] = /│ 20 Mbit\/s, 10 ms, 0 % +│ +(\d+) % .* │ +(\d+) % /.exec(command.stdout.toString()) ?? []
+    expect(Math.abs(Number(ours) + Number(theirs) - 100)).toBeLessThanOrEqual(1)
   })
 
   it('cleans up when it is interrupted', async () => {
-    const command = new Command('bench/link/index.ts', ['--cells', '20/10/0', '--sides', 'sluice'], { input: '' })
+    const args = ['--cells', '20/10/0', '--compare', 'sluice:reno']
+    const command = new Command('bench/link/index.ts', args, { input: '' })
     while (!namespaces(command).some(isUsed)) await new Promise((resolve) => setImmediate(resolve))
     command.kill('SIGINT')
     expect(await command.status).toBe(130)
     expect(namespaces(command)).toEqual([])
   })
 
-  it('says what it lacks, and what it does not know', async () => {
-    const unknown = new Command('bench/link/index.ts', ['--algo', 'nonsense'], { input: '' })
-    expect(await unknown.status).toBe(1)
-    expect(unknown.stderr).toMatch(/^bench:link cannot run: this kernel has no nonsense, it has .*reno/)
-    const cells = new Command('bench/link/index.ts', ['--cells', '100/20'], { input: '' })
-    expect(await cells.status).toBe(1)
-    expect(cells.stderr).toContain("as in 100/20/0.1, not '100/20'")
+  it.each([
+    [['--compare', 'kernel:nonsense'], /^bench:link cannot run: this kernel has no nonsense, it has .*reno/],
+    [['--compare', 'sluice:nonsense'], /sluice has no nonsense, it has reno, /],
+    [['--compare', 'nonsense'], /expected kernel:NAME, sluice:NAME or udx, not 'nonsense'/],
+    [['--share', 'udx'], /as in sluice:bbr\+sluice:bbr, not 'udx'/],
+    [['--share', 'kernel:reno+kernel:cubic'], /the kernel's flows must have the same congestion control/],
+    [['--cells', '100/20'], /as in 100\/20\/0\.1, not '100\/20'/],
+    [['--buffers', '10x'], /expected 'kernel' or bytes, as in 32m/],
+  ])('says what it lacks, and what it does not know: %s', async (args, said) => {
+    const command = new Command('bench/link/index.ts', args, { input: '' })
+    expect(await command.status).toBe(1)
+    expect(command.stderr).toMatch(said)
   })
 })
 
