@@ -1,9 +1,13 @@
 /**
- * Builds `dist`. The implementation is one CommonJS build, and the ESM entry re-exports it by name: `import` and `require` in
- * one process must share classes and the default stack (two copies would be two hosts that fight over the same ports).
+ * Builds `dist`, or the folder that is named; with `--bundle` behind it without declarations. The implementation is one CommonJS
+ * build, and the ESM entry re-exports it by name: `import` and `require` in one process must share classes and the default stack (two
+ * copies would be two hosts that fight over the same ports).
  *
  *     dist/sluice.cjs        the implementation, as compiled from src/index.ts
  *     dist/index.{cjs,mjs}   what `require` and `import` load: `net`'s own object with the further names on it
+ *     dist/register.{cjs,mjs} what `--import sluice/register` and `-r sluice/register` load
+ *     dist/testing.{cjs,mjs} what `sluice/testing` loads, on the same implementation
+ *     dist/run.cjs           what `sluice run` puts before the programs that it runs
  *     dist/cli.cjs           the command; its subcommands are chunks of their own, loaded when asked for
  *     dist/lib/              chunks that entries share
  *     dist/types/            declarations, one per source file, CommonJS as the implementation is
@@ -15,26 +19,38 @@ import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
+import { lazyChunks } from './lazy-chunks.ts'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
-const dist = join(root, 'dist')
+const dist = resolve(root, process.argv[2] ?? 'dist')
 const manifest: { dependencies: Record<string, string> } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 rmSync(dist, { recursive: true, force: true })
 mkdirSync(join(dist, 'types'), { recursive: true })
 const exported = await compile()
-writeEntries(exported)
-writeDeclarations()
+writeEntries(exported('sluice.cjs'))
+for (const name of ['register', 'testing']) writeImportable(name, exported(`${name}.cjs`))
+if (process.argv[3] !== '--bundle') writeDeclarations()
 
-/** Bundles the entries, and returns the names that the package entry exports. */
-async function compile(): Promise<string[]> {
+/** Bundles the entries, and returns what tells the names that one of them exports. */
+async function compile(): Promise<(entry: string) => string[]> {
   const bundle = await rolldown({
     cwd: root,
-    input: { sluice: 'src/index.ts', cli: 'src/cli/index.ts' },
+    input: {
+      sluice: 'src/index.ts',
+      register: 'src/register/index.ts',
+      testing: 'src/testing/index.ts',
+      run: 'src/run/preload.ts',
+      cli: 'src/cli/index.ts',
+    },
     platform: 'node',
-    external: [/^node:/, ...Object.keys(manifest.dependencies)],
+    // dgram-as-promised is a module of ES only, which nobody can require before Node 24.9 under jest: it comes along.
+    external: [/^node:/, ...Object.keys(manifest.dependencies).filter((name) => name !== 'dgram-as-promised')],
     // Entries export what their source does and nothing for the sake of other chunks.
     preserveEntrySignatures: 'strict',
+    // What every program pays for at its start is what `sluice/register` needs to stand ready. The stack comes with the first connection
+    // or server, what impairs or captures when it is asked for.
+    plugins: [lazyChunks({ stack: ['net', 'register'], impair: ['stack'], observe: ['stack'] })],
     onLog(level, log, defaultHandler) {
       if (level === 'warn') throw new Error(log.message)
       defaultHandler(level, log)
@@ -47,12 +63,25 @@ async function compile(): Promise<string[]> {
     exports: 'named',
     entryFileNames: '[name].cjs',
     chunkFileNames: 'lib/[name].cjs',
+    // Nobody reads them here, and every start of a program would.
+    comments: false,
+    codeSplitting: {
+      groups: [
+        { name: 'wire', test: /\/src\/wire\//, priority: 2 },
+        // What takes Node's timers: before a program replaces them.
+        { name: 'early', test: /\/src\/(stack\/(above|clock|exit)|observe\/capture-output)\.ts$/, priority: 2 },
+        { name: 'impair', test: /\/src\/impair\// },
+        { name: 'observe', test: /\/src\/observe\// },
+      ],
+    },
   })
   await bundle.close()
   chmodSync(join(dist, 'cli.cjs'), 0o755)
-  const entry = output.find((chunk) => chunk.type === 'chunk' && chunk.fileName === 'sluice.cjs')
-  if (entry?.type !== 'chunk') throw new Error('no chunk was made for the package entry')
-  return entry.exports.filter((name) => name !== 'default').sort()
+  return (name) => {
+    const entry = output.find((chunk) => chunk.type === 'chunk' && chunk.fileName === name)
+    if (entry?.type !== 'chunk') throw new Error(`no chunk was made for ${name}`)
+    return entry.exports.filter((name) => name !== 'default').sort()
+  }
 }
 
 function writeEntries(names: string[]): void {
@@ -77,11 +106,28 @@ function writeEntries(names: string[]): void {
   ])
 }
 
+/** The ESM entry of a CommonJS one, and the declarations of both. */
+function writeImportable(name: string, exported: string[]): void {
+  // Not by `import`: to find names in CommonJS, Node 22 loads a parser that takes 10 MB.
+  write(`${name}.mjs`, [
+    `import { createRequire } from 'node:module'`,
+    'export const {',
+    ...exported.map((one) => `  ${one},`),
+    `} = createRequire(import.meta.url)('./${name}.cjs')`,
+  ])
+  for (const extension of ['d.cts', 'd.mts']) {
+    write(`${name}.${extension}`, [`export * from './types/${name}/index.js'`])
+  }
+}
+
 function writeDeclarations(): void {
   const tsc = createRequire(import.meta.url)
     .resolve('typescript/package.json')
     .replace(/package\.json$/, 'bin/tsc')
-  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', join(dist, 'types')], {
+    cwd: root,
+    stdio: 'inherit',
+  })
   // The compiler has said why.
   if (status !== 0) process.exit(1)
   write('types/package.json', ['{ "type": "commonjs" }'])

@@ -1,6 +1,6 @@
 /**
- * Uses the package as its users do: packs what `npm run build` made, installs the tarball in an empty folder, and there imports
- * it, requires it, checks types against it and runs its command. See test/package.
+ * Uses the package as its users do: builds and packs it, installs the tarball in an empty folder, and there imports it, requires it,
+ * checks types against it and runs its command. See test/package. `dist` is not touched: somebody may be using it, or building it.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,10 +12,16 @@ import { fileURLToPath } from 'node:url'
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const folder = mkdtempSync(join(tmpdir(), 'sluice-package-'))
+// Where the build finds the packages that it needs.
+const source = join(root, 'node_modules/.cache', `sluice-package-${process.pid}`)
 const failed: string[] = []
 
 try {
-  npm(root, 'pack', '--ignore-scripts', '--pack-destination', folder)
+  for (const file of ['package.json', ...manifest.files]) {
+    if (file !== 'dist') cpSync(join(root, file), join(source, file), { recursive: true })
+  }
+  run(root, process.execPath, '--import', 'tsx', 'scripts/build.ts', join(source, 'dist'))
+  npm(source, 'pack', '--ignore-scripts', '--pack-destination', folder)
   writeFileSync(join(folder, 'package.json'), '{ "private": true }')
   const types = `@types/node@${manifest.devDependencies['@types/node']}`
   npm(folder, 'install', join(folder, `sluice-${manifest.version}.tgz`), types)
@@ -23,6 +29,8 @@ try {
 
   check('import from ESM, one implementation with CommonJS', [process.execPath, 'import.mjs'], '')
   check('require from CommonJS', [process.execPath, 'require.cjs'], '')
+  check('--import sluice/register', [process.execPath, '--import', 'sluice/register', 'untouched.mjs'], '')
+  check('-r sluice/register', [process.execPath, '-r', 'sluice/register', 'untouched.mjs'], '')
   const tsc = createRequire(import.meta.url)
     .resolve('typescript/package.json')
     .replace(/package\.json$/, 'bin/tsc')
@@ -34,16 +42,17 @@ try {
   check('types, bundler', [...compile, '--module', 'esnext', '--moduleResolution', 'bundler', 'types.ts'], '')
   check('npx sluice --version', ['npx', '--no-install', 'sluice', '--version'], `${manifest.version}\n`)
 } finally {
-  rmSync(folder, { recursive: true, force: true })
+  for (const made of [folder, source]) rmSync(made, { recursive: true, force: true })
 }
 process.exitCode = failed.length === 0 ? 0 : 1
 
 function npm(cwd: string, ...args: string[]): void {
-  const { status, error } = spawnSync('npm', [...args, '--silent', '--no-audit', '--no-fund'], {
-    cwd,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
-  if (status !== 0) throw error ?? new Error(`npm ${args[0]} ended with ${status}`)
+  run(cwd, 'npm', ...args, '--silent', '--no-audit', '--no-fund')
+}
+
+function run(cwd: string, file: string, ...args: string[]): void {
+  const { status, error } = spawnSync(file, args, { cwd, stdio: ['ignore', 'ignore', 'inherit'] })
+  if (status !== 0) throw error ?? new Error(`${[file, ...args].join(' ')} ended with ${status}`)
 }
 
 /** Passes when the command ends well within a minute, prints exactly `expected`, and not one warning. */

@@ -1,7 +1,10 @@
 /**
- * The transfers that are too large for every run of the tests, on real sockets, each checked:
+ * What is too large for every run of the tests, each checked: transfers on real sockets, and what listening and closing have to bear.
  *
- *     npx tsx scripts/shows.ts [file] [wrap] [stock] [impaired]      all of them, some minutes on a quiet machine
+ *     npx tsx scripts/shows.ts [NAME …]      all of them by default, some minutes on a quiet machine
+ *
+ * Names: file, wrap, stock, impaired, flood; syn-flood, accept-queue, fast-open, time-wait, ports, old-duplicates, closing;
+ * gateway, register.
  *
  * The exit status is 0 only if all was as it should be.
  */
@@ -13,6 +16,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { StackOptions } from '../src/index.ts'
 import type { BulkResult } from '../test/support/programs/bulk.ts'
+import { flood } from './shows-flood.ts'
+import { gateway } from './shows-gateway.ts'
+import { acceptQueue, closing, fastOpen, oldDuplicate, ports, synFlood, timeWait } from './shows-listening.ts'
+import { register } from './shows-register.ts'
 
 const MIB = 2 ** 20
 const GIB = 2 ** 30
@@ -25,6 +32,10 @@ let failures = 0
 function verdict(ok: boolean, text: string): void {
   if (!ok) failures++
   console.log(`${ok ? 'ok  ' : 'FAIL'} ${text}`)
+}
+
+function skip(why: string): void {
+  console.log(`skip ${why}`)
 }
 
 const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
@@ -182,7 +193,22 @@ function makeFile(path: string, size: number): string {
 
 const digestOf = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')
 
-const shows: Record<string, () => Promise<void>> = { file, wrap, stock, impaired }
+const shows: Record<string, () => Promise<void>> = {
+  file,
+  wrap,
+  stock,
+  impaired,
+  flood: () => flood(verdict, { run: (...args) => run('test/support/programs/bulk.ts', ...args) }),
+  'syn-flood': () => synFlood(verdict),
+  'accept-queue': () => acceptQueue(verdict),
+  'fast-open': () => fastOpen(verdict),
+  'time-wait': () => timeWait(verdict),
+  ports: () => ports(verdict),
+  'old-duplicates': () => oldDuplicate(verdict),
+  closing: () => closing(verdict),
+  gateway: () => gateway(verdict, skip),
+  register: () => register(verdict),
+}
 const wanted = process.argv.slice(2)
 const unknown = wanted.filter((name) => !Object.hasOwn(shows, name))
 if (unknown.length > 0) {

@@ -9,6 +9,7 @@ interface Options {
   minutes?: number
   count?: number
   seed?: number
+  controller?: string
   trace: boolean
 }
 
@@ -30,6 +31,7 @@ const program = new Command('npm run soak --')
   .option('--minutes <n>', 'for so long (default: 1, unless --count says when to stop)', positive)
   .option('--count <n>', 'so many transfers at most', whole)
   .option('--seed <n>', 'the first seed; the others follow it (default: a fresh one)', whole)
+  .option('--controller <name>', 'both sides send by this congestion control (default: drawn)')
   .option('--trace', 'print every segment and decision', false)
   .parse()
 
@@ -37,7 +39,7 @@ const PROGRESS_MS = 10_000
 /** A transfer that takes so long is worth a look. */
 const SLOW_MS = 5000
 
-function soak({ minutes, count = Infinity, seed, trace }: Options): boolean {
+function soak({ minutes, count = Infinity, seed, controller, trace }: Options): boolean {
   const first = seed ?? Math.floor(Math.random() * 1e9) * 1000
   const endMs = minutes === undefined && count < Infinity ? Infinity : Date.now() + (minutes ?? 1) * 60_000
   const beganMs = Date.now()
@@ -55,7 +57,7 @@ function soak({ minutes, count = Infinity, seed, trace }: Options): boolean {
 
   console.log(`First seed: ${first}`)
   while (done < count && Date.now() < endMs) {
-    const plan = drawPlan(first + done)
+    const plan = drawPlan(first + done, controller)
     const startedMs = Date.now()
     try {
       const tracers = trace ? { clientTracer: new LineTracer('client'), serverTracer: new LineTracer('server') } : {}

@@ -10,11 +10,11 @@ export interface Cell {
   loss: number
 }
 
-export const DEFAULT_CELLS: readonly Cell[] = [20, 100].flatMap((rtt) =>
-  [0, 0.1, 1].map((loss) => ({ rate: 100, rtt, loss })),
-)
-
 export const cellText = ({ rate, rtt, loss }: Cell): string => `${rate} Mbit/s, ${rtt} ms, ${loss} %`
+
+/** Every loss on every round trip at one rate. */
+export const crossed = (rate: number, rtts: readonly number[], losses: readonly number[]): Cell[] =>
+  rtts.flatMap((rtt) => losses.map((loss) => ({ rate, rtt, loss })))
 
 /** `100/20/0.1,100/100/1`: rate, round trip, loss. */
 export function parseCells(text: string): Cell[] {

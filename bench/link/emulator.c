@@ -45,6 +45,7 @@ typedef struct {
   int queued;          // from `unsent` on
   uint64_t idle_at;    // when the wire is free
   uint64_t seen, lost, dropped, forwarded, bytes;
+  uint64_t waited;     // ns that packets waited for the wire, all together
 } Direction;
 
 static double rate = 0, loss = 0;
@@ -137,6 +138,7 @@ static void enter(Direction *direction, const unsigned char *data, int length) {
   Packet *packet = malloc(sizeof *packet + length);
   if (packet == NULL) fail("malloc");
   uint64_t starts = direction->idle_at > time ? direction->idle_at : time;
+  direction->waited += starts - time;
   packet->leaves = direction->idle_at = rate > 0 ? starts + (uint64_t)(length * 8e9 / rate) : starts;
   packet->arrives = packet->leaves + delay;
   packet->length = length;
@@ -172,8 +174,10 @@ static double number(const char *text) {
 }
 
 static void report(const char *name, const Direction *direction, const char *after) {
-  fprintf(stderr, "\"%s\":{\"seen\":%lu,\"lost\":%lu,\"qdrop\":%lu,\"fwd\":%lu,\"bytes\":%lu}%s", name, direction->seen, direction->lost,
-          direction->dropped, direction->forwarded, direction->bytes, after);
+  uint64_t queued = direction->seen - direction->lost - direction->dropped;
+  fprintf(stderr, "\"%s\":{\"seen\":%lu,\"lost\":%lu,\"qdrop\":%lu,\"fwd\":%lu,\"bytes\":%lu,\"wait_ms\":%.3f}%s", name,
+          direction->seen, direction->lost, direction->dropped, direction->forwarded, direction->bytes,
+          queued > 0 ? direction->waited / 1e6 / queued : 0, after);
 }
 
 int main(int count, char **arguments) {

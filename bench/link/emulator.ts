@@ -19,6 +19,8 @@ export interface LinkCounters {
   qdrop: number
   fwd: number
   bytes: number
+  /** Mean time that a packet waited for the wire, ms; another emulator may not say. */
+  wait_ms?: number
 }
 
 /** The program that plays the link: our own, or one with the same arguments and answers. */

@@ -1,137 +1,130 @@
-// What was measured, as a table and as JSON.
+// What was measured, as tables and as JSON.
 
 import os from 'node:os'
 import Table from 'cli-table3'
 import colors from 'picocolors'
-import { type Cell, cellText } from './cells.ts'
-import type { Side } from './peer.ts'
-import type { Transfer } from './transfer.ts'
+import { cellText } from './cells.ts'
+import { type Comparison, contenderText, type Sharing, sharingText, whyAbsent } from './contenders.ts'
+import {
+  type CellRuns,
+  type Compared,
+  compare,
+  geometricMean,
+  type Shared,
+  type Spread,
+  type Standing,
+  share,
+} from './results.ts'
+import type { Flow } from './transfer.ts'
 
-export interface Pair {
-  seed: number
-  /** Null where it failed, or was not asked for. */
-  kernel: Transfer | null
-  sluice: Transfer | null
+/** What a sluice as good as the other reaches. BBR is asked for more, for a path that loses is what it is for. */
+export const GOAL = {
+  geometricMean: 0.95,
+  bbrGeometricMean: 1,
+  worstCell: 0.75,
+  retransmittedFactor: 1.2,
+  retransmittedBytes: 65_536,
 }
 
-export interface CellPairs {
-  cell: Cell
-  pairs: Pair[]
-}
+const goalOf = ({ ours }: Comparison): number =>
+  ours.algorithm.startsWith('bbr') ? GOAL.bbrGeometricMean : GOAL.geometricMean
 
-interface Spread {
-  mean: number
-  deviation: number
-  min: number
-  max: number
-}
-
-export interface CellResult {
-  cell: Cell
-  /** Mbit/s. */
-  goodput: Record<Side, Spread | null>
-  /** Mean of sluice over mean of the kernel; null where there is not both. */
-  ratio: number | null
-  /** Of the seeds, each over its own twin. */
-  pairedRatios: Spread | null
-  /** Mean bytes. */
-  retransmitted: Record<Side, number | null>
-  pairs: Pair[]
-}
-
-/** What a sluice as good as the kernel reaches. */
-export const GOAL = { geometricMean: 0.95, worstCell: 0.75, retransmittedFactor: 1.2, retransmittedBytes: 65_536 }
-
-export function results(cells: readonly CellPairs[]): CellResult[] {
-  return cells.map(({ cell, pairs }) => {
-    const of = (side: Side): Transfer[] => pairs.map((pair) => pair[side]).filter((transfer) => transfer !== null)
-    const goodput = { kernel: spread(goodputs(of('kernel'))), sluice: spread(goodputs(of('sluice'))) }
-    const both = pairs.filter(({ kernel, sluice }) => kernel !== null && sluice !== null && kernel.goodput > 0)
-    const retransmitted = (side: Side): number | null =>
-      spread(of(side).map((transfer) => transfer.retransmitted))?.mean ?? null
-    return {
-      cell,
-      goodput,
-      ratio:
-        goodput.kernel !== null && goodput.sluice !== null && goodput.kernel.mean > 0
-          ? goodput.sluice.mean / goodput.kernel.mean
-          : null,
-      pairedRatios: spread(both.map(({ kernel, sluice }) => sluice!.goodput / kernel!.goodput)),
-      retransmitted: { kernel: retransmitted('kernel'), sluice: retransmitted('sluice') },
-      pairs,
-    }
-  })
-}
-
-const goodputs = (transfers: readonly Transfer[]): number[] => transfers.map(({ goodput }) => goodput)
-
-function spread(values: readonly number[]): Spread | null {
-  if (values.length === 0) return null
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
-  const deviation = values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : 0
-  return { mean, deviation, min: Math.min(...values), max: Math.max(...values) }
-}
-
-/** Over the cells that have a ratio; null without any. */
-export function geometricMean(results: readonly CellResult[]): number | null {
-  const ratios = results.map(({ ratio }) => ratio).filter((ratio) => ratio !== null)
-  if (ratios.length === 0) return null
-  return Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length)
-}
-
-export function table(results: readonly CellResult[], algorithm: string): string {
-  const table = new Table({
-    head: ['link', `kernel ${algorithm}`, `sluice ${algorithm}`, 'ratio', 'by seeds', 'sent again', 'of the kernel'],
-    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right'],
+function newTable(head: string[]): Table.Table {
+  return new Table({
+    head,
+    colAligns: ['left', ...head.slice(1).map(() => 'right' as const)],
     style: { head: colors.isColorSupported ? ['bold'] : [], border: [], compact: true },
   })
-  for (const { cell, goodput, ratio, pairedRatios, retransmitted } of results) {
+}
+
+export function comparisonTable(cells: readonly CellRuns[], comparison: Comparison): string {
+  const { ours, theirs } = comparison
+  const other = theirs === null ? '—' : contenderText(theirs)
+  const results = compare(cells, comparison)
+  const mean = geometricMean(results)
+  const goal = goalOf(comparison)
+  const table = newTable(['link', other, contenderText(ours), 'ratio', 'by seeds', 'sent again', 'queueing'])
+  for (const result of results) {
+    const { cell, ratio, pairedRatios } = result
     table.push([
       cellText(cell),
-      spreadText(goodput.kernel),
-      spreadText(goodput.sluice),
+      goodputText(result.theirs?.goodput),
+      goodputText(result.ours?.goodput),
       judged(ratio === null ? null : ratio.toFixed(2), ratio !== null && ratio >= GOAL.worstCell),
       pairedRatios === null ? '—' : `${pairedRatios.min.toFixed(2)}…${pairedRatios.max.toFixed(2)}`,
-      judged(kilobytes(retransmitted.sluice), isFrugal(retransmitted)),
-      kilobytes(retransmitted.kernel) ?? '—',
+      `${judged(kilobytes(result.ours), isFrugal(result))} / ${kilobytes(result.theirs) ?? '—'}`,
+      `${queueingText(result.ours?.queueing)} / ${queueingText(result.theirs?.queueing)}`,
     ])
   }
-  const lines = [table.toString(), ...bufferText(results)]
-  const mean = geometricMean(results)
-  if (mean === null) return lines.join('\n')
-  const goal = `asked for: ${GOAL.geometricMean}, no cell below ${GOAL.worstCell}, sent again at most ${GOAL.retransmittedFactor} × the kernel's + 64 KB`
-  lines.push(`geometric mean of the ratios: ${judged(mean.toFixed(3), mean >= GOAL.geometricMean)} (${goal})`)
+  const lines = [table.toString()]
+  for (const contender of [ours, ...(theirs === null ? [] : [theirs])]) {
+    const reason = whyAbsent(contender)
+    if (reason !== null) lines.push(`${contenderText(contender)}: ${reason}`)
+  }
+  if (mean !== null) {
+    const rest = `no cell below ${GOAL.worstCell}, sent again at most ${GOAL.retransmittedFactor} × theirs + 64 KB`
+    lines.push(
+      `geometric mean of the ratios: ${judged(mean.toFixed(3), mean >= goal)} (asked for: ${goal}, ${rest}; the latter two are ours / theirs)`,
+    )
+  }
   return lines.join('\n')
 }
 
-/** What no kernel TCP needs: sluice promises no more than its UDP socket can hold. */
-function bufferText(results: readonly CellResult[]): string[] {
-  const received = results.flatMap(({ pairs }) => pairs.map(({ sluice }) => sluice?.received ?? null))
-  const known = received.filter((one) => one !== null)
-  if (known.length === 0) return []
-  const granted = Math.min(...known.map(({ udpBuffer }) => udpBuffer))
-  const drops = known.reduce((sum, { udpDrops }) => sum + udpDrops, 0)
-  return [
-    `sluice's UDP receive buffer: ${kilobytes(granted)} granted, as net.core.rmem_max allows; it was full ${drops} times`,
-  ]
+export function sharingTable(cells: readonly CellRuns[], flows: Sharing, settled: number): string {
+  const names = flows.map(contenderText)
+  const table = newTable(['link', ...names, 'all together', 'queueing'])
+  for (const { cell, shares, goodput, queueing } of share(cells, flows, sharingText(flows), settled)) {
+    table.push([cellText(cell), ...shares.map(shareText), goodputText(goodput), queueingText(queueing)])
+  }
+  const lines = [table.toString()]
+  for (const flow of flows) {
+    const reason = whyAbsent(flow)
+    if (reason !== null) lines.push(`${contenderText(flow)}: ${reason}`)
+  }
+  return [...lines, `shares of what came after the first ${settled} s`].join('\n')
 }
 
-function isFrugal({ kernel, sluice }: Record<Side, number | null>): boolean {
-  if (kernel === null || sluice === null) return true
-  return sluice <= kernel * GOAL.retransmittedFactor + GOAL.retransmittedBytes
+/** What no kernel TCP needs: whoever is above UDP can take no more than its socket can hold. */
+export function bufferText(cells: readonly CellRuns[]): string {
+  const flows: Flow[] = cells.flatMap(({ runs }) =>
+    runs.flatMap(({ transfers }) => Object.values(transfers).flatMap((transfer) => transfer.flows)),
+  )
+  const known = flows.map(({ received }) => received).filter(({ udpBuffer }) => udpBuffer > 0)
+  if (known.length === 0) return ''
+  const granted = Math.min(...known.map(({ udpBuffer }) => udpBuffer))
+  const drops = known.reduce((sum, { udpDrops }) => sum + udpDrops, 0)
+  return `UDP receive buffers: ${Math.round(granted / 1024)} KB granted, as net.core.rmem_max allows; they were full ${drops} times`
+}
+
+function isFrugal({ ours, theirs }: Compared): boolean {
+  if (ours === null || theirs === null) return true
+  return ours.retransmitted <= theirs.retransmitted * GOAL.retransmittedFactor + GOAL.retransmittedBytes
 }
 
 function judged(text: string | null, good: boolean): string {
   return text === null ? '—' : good ? colors.green(text) : colors.red(text)
 }
 
-const spreadText = (value: Spread | null): string =>
-  value === null ? '—' : `${value.mean.toFixed(2)} ± ${value.deviation.toFixed(2)} Mbit/s`
+const goodputText = (value: Spread | null | undefined): string =>
+  value == null ? '—' : `${value.mean.toFixed(2)} ± ${value.deviation.toFixed(2)} Mbit/s`
 
-const kilobytes = (bytes: number | null): string | null => (bytes === null ? null : `${Math.round(bytes / 1024)} KB`)
+const shareText = (value: Spread | null): string =>
+  value === null
+    ? '—'
+    : `${(value.mean * 100).toFixed(0)} % (${(value.min * 100).toFixed(0)}…${(value.max * 100).toFixed(0)})`
 
-export function json(results: readonly CellResult[], options: Record<string, unknown>): string {
+const queueingText = (value: number | null | undefined): string => (value == null ? '—' : `${value.toFixed(1)} ms`)
+
+const kilobytes = (value: Standing | null): string | null =>
+  value === null ? null : `${Math.round(value.retransmitted / 1024)} KB`
+
+export function json(
+  cells: readonly CellRuns[],
+  comparisons: readonly Comparison[],
+  sharings: readonly Sharing[],
+  settled: number,
+  options: Record<string, unknown>,
+): string {
   const machine = {
     node: process.version,
     platform: `${process.platform} ${os.release()}`,
@@ -139,13 +132,13 @@ export function json(results: readonly CellResult[], options: Record<string, unk
     cpu: os.cpus()[0]?.model,
     load: os.loadavg(),
   }
-  const report = {
-    date: new Date().toISOString(),
-    machine,
-    options,
-    goal: GOAL,
-    geometricMean: geometricMean(results),
-    cells: results,
-  }
+  const compared = comparisons.map((comparison) => {
+    const results = compare(cells, comparison)
+    return { ...comparison, geometricMean: geometricMean(results), goal: goalOf(comparison), cells: results }
+  })
+  const shared = sharings.map((flows): { flows: Sharing; settled: number; cells: Shared[] } => {
+    return { flows, settled, cells: share(cells, flows, sharingText(flows), settled) }
+  })
+  const report = { date: new Date().toISOString(), machine, options, goal: GOAL, compared, shared, runs: cells }
   return `${JSON.stringify(report, null, 2)}\n`
 }

@@ -1,13 +1,15 @@
-// One transfer over one link: two namespaces, the emulator and two processes, none of which is left when it is done.
+// Transfers over one link, one or several at once: two namespaces, the emulator and two processes for each, none of which is left when it is done.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Buffers } from './buffers.ts'
 import type { Cell } from './cells.ts'
+import type { Contender } from './contenders.ts'
 import type { Emulator, LinkCounters } from './emulator.ts'
 import { Namespaces } from './namespaces.ts'
-import type { Answer, Order, Received, Sent, Side, Task } from './peer.ts'
+import type { Answer, Order, Received, Sent, Task } from './peer.ts'
 
 const PEER = fileURLToPath(new URL('peer.ts', import.meta.url))
 /** Beyond the time of the transfer; something is broken then, ms. */
@@ -16,24 +18,29 @@ const LIMIT = 30_000
 export interface TransferOptions {
   cell: Cell
   seed: number
-  side: Side
-  algorithm: string
   seconds: number
   queue: number
+  buffers: Buffers
   sampleEvery: number
   /** Directory for traces of sluice. */
   trace: string | null
 }
 
-export interface Transfer {
+export interface Flow {
   /** Mbit/s that the receiving application has read. */
   goodput: number
   /** Bytes. */
   retransmitted: number
   received: Received
   sent: Sent
-  /** From the sender to the receiver, and back. */
+}
+
+export interface Transfer {
+  flows: Flow[]
+  /** From the senders to the receivers, and back. */
   link: { ab: LinkCounters; ba: LinkCounters }
+  /** How much longer than the link's round trip one takes, on average, for the queues in both directions, ms; null: the emulator does not say. */
+  queueing: number | null
 }
 
 /** What is to be undone, should the process be told to end. */
@@ -45,8 +52,13 @@ export function cleanUp(): void {
   cleanups.clear()
 }
 
-export async function transfer(emulator: Emulator, options: TransferOptions): Promise<Transfer> {
-  const { cell, seed, side, algorithm, seconds, queue, sampleEvery } = options
+/** What `contenders` make of one link, all of them at once. */
+export async function transfer(
+  emulator: Emulator,
+  contenders: readonly Contender[],
+  options: TransferOptions,
+): Promise<Transfer> {
+  const { cell, seed, seconds, queue } = options
   const undo: (() => void)[] = []
   const clean = (): void => {
     for (const step of undo.splice(0).reverse()) step()
@@ -58,42 +70,81 @@ export async function transfer(emulator: Emulator, options: TransferOptions): Pr
     const link = emulator.start(namespaces, cell, queue, seed)
     undo.push(() => link.kill())
     await link.ready
-    const receiver = new Peer(namespaces.receiver)
-    undo.push(() => receiver.kill())
-    const sender = new Peer(namespaces.sender)
-    undo.push(() => sender.kill())
-    const timer = setTimeout(() => [sender, receiver].map((peer) => peer.kill()), seconds * 1000 + LIMIT)
+    const pairs = contenders.map((contender, i) => {
+      const pair = new FlowPeers(namespaces, contender, i, options)
+      undo.push(() => pair.kill())
+      return pair
+    })
+    const timer = setTimeout(() => pairs.map((pair) => pair.kill()), seconds * 1000 + LIMIT)
     undo.push(() => clearTimeout(timer))
-
-    const task = (role: Task['role']): Task => {
-      const trace =
-        options.trace === null || side !== 'sluice' ? null : path.join(options.trace, traceName(options, role))
-      return { role, side, algorithm, seconds, sampleEvery, trace }
-    }
-    const [{ port }] = await Promise.all([
-      receiver.ask<'port'>({ task: task('receive') }),
-      sender.ask<'ready'>({ task: task('send') }),
-    ])
-    sender.tell({ connect: port })
-    const { received } = await Promise.race([receiver.answer<'received'>(), sender.broken])
-    const { sent } = await sender.ask<'sent'>({ finish: true })
-    await Promise.all([sender.end(), receiver.end()])
+    // All are ready before the first begins.
+    await Promise.all(pairs.map((pair) => pair.ready))
+    const flows = await Promise.all(pairs.map((pair) => pair.run()))
+    await Promise.all(pairs.map((pair) => pair.end()))
     const counters = await link.stop()
-    return {
-      goodput: (received.bytes * 8) / received.ms / 1000,
-      retransmitted: sent.retransmitted,
-      received,
-      sent,
-      link: counters,
-    }
+    return { flows, link: counters, queueing: queueingOf(counters) }
   } finally {
     clean()
     cleanups.delete(clean)
   }
 }
 
-function traceName({ cell, seed }: TransferOptions, role: string): string {
-  return `${cell.rate}-${cell.rtt}-${cell.loss}-${seed}-${role}.log`
+function queueingOf({ ab, ba }: Transfer['link']): number | null {
+  return ab.wait_ms === undefined || ba.wait_ms === undefined ? null : ab.wait_ms + ba.wait_ms
+}
+
+/** The processes of one flow. */
+class FlowPeers {
+  readonly ready: Promise<void>
+  readonly #sender: Peer
+  readonly #receiver: Peer
+  #port = 0
+
+  constructor(namespaces: Namespaces, contender: Contender, index: number, options: TransferOptions) {
+    const { seconds, buffers, sampleEvery } = options
+    this.#receiver = new Peer(namespaces.receiver)
+    this.#sender = new Peer(namespaces.sender)
+    const task = (role: Task['role']): Task => {
+      const trace =
+        options.trace === null || contender.side !== 'sluice'
+          ? null
+          : path.join(options.trace, traceName(contender, index, options, role))
+      return { ...contender, role, seconds, buffers, sampleEvery, trace }
+    }
+    this.ready = Promise.all([
+      this.#receiver.ask<'port'>({ task: task('receive') }),
+      this.#sender.ask<'ready'>({ task: task('send') }),
+    ]).then(([{ port }]) => {
+      this.#port = port
+    })
+    // It is waited for; but not if another flow fails before.
+    this.ready.catch(() => {})
+  }
+
+  async run(): Promise<Flow> {
+    this.#sender.tell({ connect: this.#port })
+    const { received } = await Promise.race([this.#receiver.answer<'received'>(), this.#sender.broken])
+    const { sent } = await this.#sender.ask<'sent'>({ finish: true })
+    return { goodput: (received.bytes * 8) / received.ms / 1000, retransmitted: sent.retransmitted, received, sent }
+  }
+
+  kill(): void {
+    this.#sender.kill()
+    this.#receiver.kill()
+  }
+
+  async end(): Promise<void> {
+    await Promise.all([this.#sender.end(), this.#receiver.end()])
+  }
+}
+
+function traceName(
+  { algorithm }: Contender,
+  index: number,
+  { cell, seed }: Pick<TransferOptions, 'cell' | 'seed'>,
+  role: string,
+): string {
+  return `${cell.rate}-${cell.rtt}-${cell.loss}-${seed}-${algorithm}-${index + 1}-${role}.log`
 }
 
 type Reply<Key extends string> = Extract<Answer, Record<Key, unknown>>

@@ -2,6 +2,13 @@
 
 declare module 'udx-native' {
   export interface UDXStream {
+    /** Of what leaves in one datagram, bytes. */
+    readonly mtu: number
+    /** Smoothed, ms. */
+    readonly rtt: number
+    /** Segments. */
+    readonly cwnd: number
+    readonly retransmits: number
     connect(socket: UDXSocket, remoteId: number, port: number, host: string): void
     write(chunk: Buffer): boolean
     end(): unknown
@@ -14,6 +21,8 @@ declare module 'udx-native' {
   export interface UDXSocket {
     readonly bound: boolean
     bind(port: number, host: string): void
+    /** May be called once it is bound. */
+    setRecvBufferSize(bytes: number): void
     address(): { host: string; port: number } | null
     trySend(message: Buffer, port: number, host: string): void
     on(event: 'message', listener: (message: Buffer, from: { host: string; port: number }) => void): unknown

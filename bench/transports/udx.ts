@@ -10,28 +10,41 @@ export const udx: TransportKind = {
   name: 'udx',
   label: 'udx-native',
   async open() {
-    const { default: Udx } = await import('udx-native')
-    return new UdxTransport(new Udx())
+    return openUdx('127.0.0.1')
   },
 }
 
-/** How long a message may be on its way before it counts as lost; on loopback, where the reader was busy. */
+/** `host`: where it listens, and connects to, from `local`. `receiveBuffer`: bytes, of each UDP socket; absent: what udx-native asks for. */
+export async function openUdx(host: string, local = host, receiveBuffer?: number): Promise<UdxTransport> {
+  const { default: Udx } = await import('udx-native')
+  return new UdxTransport(new Udx(), host, local, receiveBuffer)
+}
+
+/** How long a message may be on its way before it counts as lost. */
 const RETRY_MS = 250
+
+export type UdxConnection = Connection & UDXStream
 
 class UdxTransport implements Transport {
   readonly #udx: UDX
   readonly #socket: UDXSocket
+  readonly #host: string
+  readonly #local: string
+  readonly #receiveBuffer: number | undefined
   /** Of a client, by the number of its stream: what to do with the server's answer. */
   readonly #waiting = new Map<number, (remoteId: number) => void>()
   #nextId = 1
 
-  constructor(udx: UDX) {
+  constructor(udx: UDX, host: string, local: string, receiveBuffer: number | undefined) {
     this.#udx = udx
     this.#socket = udx.createSocket()
+    this.#host = host
+    this.#local = local
+    this.#receiveBuffer = receiveBuffer
   }
 
-  async listen(accept: (connection: Connection) => void): Promise<{ port: number }> {
-    this.#socket.bind(0, '127.0.0.1')
+  async listen(accept: (stream: UdxConnection) => void): Promise<{ port: number }> {
+    this.#bind(this.#host)
     /** By the client's port and stream number, so that a question asked twice gets the same answer. */
     const answered = new Map<string, number>()
     this.#socket.on('message', (message, { host, port }) => {
@@ -51,29 +64,34 @@ class UdxTransport implements Transport {
     return { port: this.#socket.address()!.port }
   }
 
-  connect({ port }: { port: number }): Promise<Connection> {
+  connect({ port }: { port: number }): Promise<UdxConnection> {
     if (!this.#socket.bound) {
-      this.#socket.bind(0, '127.0.0.1')
+      this.#bind(this.#local)
       this.#socket.on('message', (message) => this.#waiting.get(message.readUInt32BE())?.(message.readUInt32BE(4)))
     }
     const id = this.#nextId++
     const stream = this.#udx.createStream(id)
-    const ask = (): void => this.#socket.trySend(pair(id, 0), port, '127.0.0.1')
+    const ask = (): void => this.#socket.trySend(pair(id, 0), port, this.#host)
     return new Promise((resolve) => {
       const timer = setInterval(ask, RETRY_MS)
       this.#waiting.set(id, (remoteId) => {
         clearInterval(timer)
         this.#waiting.delete(id)
-        stream.connect(this.#socket, remoteId, port, '127.0.0.1')
+        stream.connect(this.#socket, remoteId, port, this.#host)
         resolve(ending(stream))
       })
       ask()
     })
   }
+
+  #bind(address: string): void {
+    this.#socket.bind(0, address)
+    if (this.#receiveBuffer !== undefined) this.#socket.setRecvBufferSize(this.#receiveBuffer)
+  }
 }
 
 /** A stream that ends when the peer does, as a `net.Socket` does by itself. */
-function ending(stream: UDXStream): Connection {
+function ending(stream: UDXStream): UdxConnection {
   stream.on('end', () => stream.end())
   return stream
 }
