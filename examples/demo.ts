@@ -1,7 +1,7 @@
 // The demo, `npm run demo`: two processes, and between them a path that loses packets. One serves a directory over `node:http` on
 // a sluice server; the other fetches a file from it, shows what TCP does meanwhile, and verifies SHA-256.
 //
-//   npm run demo                                                4 MiB, 5 % loss in each direction, 40 ms round trip
+//   npm run demo                                                64 MiB by BBR, and CUBIC beside it: 5 % loss, 40 ms, 100 Mbit/s
 //   npm run demo -- --loss 2% --delay 100ms --size 256M         another path, another size
 //   npm run demo -- --no-impair                                 nothing in the way: sluice beside node:net
 //
@@ -21,12 +21,16 @@ import { type Connector, fetchFile } from './demo/fetch.ts'
 import { digestOf, makeFile } from './demo/files.ts'
 import { Meter } from './demo/meter.ts'
 import { type Impairment, Origin, segmentCounts, serve } from './demo/origin.ts'
-import { impairedReport, type Outcome, passages, sideBySideReport } from './demo/report.ts'
-import { bytesText, parseSeed, parseShare, parseSize, parseTime, percentText } from './demo/units.ts'
+import { controlsReport, impairedReport, type Outcome, passages, sideBySideReport } from './demo/report.ts'
+import { bytesText, parseRate, parseSeed, parseShare, parseSize, parseTime, percentText } from './demo/units.ts'
+
+/** The first fetches the file; each of the others shows how far it comes in the same time. */
+const CONTROLS = ['bbr', 'cubic'] as const
 
 interface Options {
   loss: string
   delay: string
+  rate: string
   size?: string
   file?: string
   seed?: string
@@ -41,7 +45,8 @@ else {
     )
     .option('--loss <share>', 'share of the packets lost, in each direction', '5%')
     .option('--delay <time>', 'delay in each direction, as netem has it: the round trip is twice that', '20ms')
-    .option('--size <bytes>', 'size of the file made for it (default: 4M, and 256M where nothing is impaired)')
+    .option('--rate <rate>', 'of the path, in each direction', '100mbit')
+    .option('--size <bytes>', 'size of the file made for it (default: 64M, and 256M where nothing is impaired)')
     .option('--file <path>', 'fetch this file instead of making one')
     .option('--seed <number>', 'the same seed loses the same packets')
     .option('--no-impair', 'no loss and no delay: throughput beside node:net')
@@ -61,13 +66,15 @@ async function demo(options: Options): Promise<boolean> {
   const impairment: Impairment = {
     loss: options.impair ? parseShare(options.loss) : 0,
     delay: options.impair ? parseTime(options.delay) : 0,
+    rate: parseRate(options.rate),
     seed: options.seed === undefined ? undefined : parseSeed(options.seed),
   }
   const impaired = impairment.loss > 0 || impairment.delay > 0
   const directory = temporaryDirectory()
   const source = join(directory, 'file')
   let digest: string
-  if (options.file === undefined) digest = await makeFile(source, parseSize(options.size ?? (impaired ? '4M' : '256M')))
+  if (options.file === undefined)
+    digest = await makeFile(source, parseSize(options.size ?? (impaired ? '64M' : '256M')))
   else {
     digest = await digestOf(options.file)
     await symlink(resolve(options.file), source)
@@ -76,8 +83,9 @@ async function demo(options: Options): Promise<boolean> {
   const origin = await Origin.start(fileURLToPath(import.meta.url), {
     directory,
     impairment: impaired ? impairment : null,
+    controls: CONTROLS,
   })
-  const job: Job = { origin, size, digest, lines: impaired ? 10 : 1 }
+  const job: Job = { origin, source, size, digest, lines: impaired ? 10 : 1 }
   try {
     return impaired ? await acrossBadPath(job, impairment) : await besideKernel(job)
   } finally {
@@ -87,28 +95,31 @@ async function demo(options: Options): Promise<boolean> {
 
 interface Job {
   origin: Origin
+  source: string
   size: number
   digest: string
   /** How many lines tell of one transfer where there is no terminal. */
   lines: number
 }
 
-async function acrossBadPath(job: Job, { loss, delay }: Impairment): Promise<boolean> {
+async function acrossBadPath(job: Job, { loss, delay, rate }: Impairment): Promise<boolean> {
   const { origin, size } = job
-  const path = `${percentText(loss)} loss in each direction, ${2 * delay} ms round trip`
+  const path = `${percentText(loss)} loss in each direction, ${2 * delay} ms round trip, ${rate}`
   console.log(`${bytesText(size)} over HTTP over sluice, from process to process: ${path}`)
   const stack = new Stack()
-  const outcome = await transfer(job, 'sluice', stack.net, origin.sluicePort)
+  const [first, ...others] = CONTROLS
+  const outcome = await transfer(job, first, stack.net, origin.sluicePorts[0])
   // What the path still holds arrives within a round trip; then both sides' counters speak of the same packets.
   await sleep(2 * delay + 100)
   const { counts, state } = await origin.counts()
   if (state === null) throw new Error('the sender has nothing to say of its connection')
   console.log(impairedReport(outcome, state, passages(counts, segmentCounts(stack))))
-  console.log(
-    "For comparison: the kernel's own Reno needs about 25 s for 4 MiB at 5 % loss and 40 ms round trip. Reno halves its window\n" +
-      'at every loss, whatever caused it; controllers that measure the path instead, such as BBR, do far better.',
-  )
-  return outcome.verified
+  const beside: Outcome[] = []
+  for (const [i, control] of others.entries()) {
+    beside.push(await transfer(job, control, stack.net, origin.sluicePorts[i + 1], outcome.ms))
+  }
+  console.log(controlsReport(CONTROLS, [outcome, ...beside]))
+  return [outcome, ...beside].every(({ verified }) => verified)
 }
 
 async function besideKernel(job: Job): Promise<boolean> {
@@ -121,7 +132,7 @@ async function besideKernel(job: Job): Promise<boolean> {
   // several rounds compiles and warms up is not counted.
   const rounds = size <= 2 ** 28 ? 4 : 1
   const bySluice = async (): Promise<unknown> =>
-    sluice.push(await transfer(job, 'sluice  ', stack.net, origin.sluicePort))
+    sluice.push(await transfer(job, 'sluice  ', stack.net, origin.sluicePorts[0]))
   const byKernel = async (): Promise<unknown> =>
     kernel.push(await transfer(job, 'node:net', nodeNet as unknown as Connector, origin.netPort))
   for (let round = 0; round < rounds; round++) {
@@ -134,17 +145,20 @@ async function besideKernel(job: Job): Promise<boolean> {
 }
 
 async function transfer(
-  { origin, size, digest, lines }: Job,
+  { origin, source, size, digest, lines }: Job,
   label: string,
   net: Connector,
   port: number,
+  limitMs?: number,
 ): Promise<Outcome> {
   const meter = new Meter(label, size, lines)
-  origin.onState = port === origin.sluicePort ? (state) => meter.sender(state) : () => {}
+  origin.onState = port === origin.netPort ? () => {} : (state) => meter.sender(state)
   try {
-    const fetched = fetchFile({ net, port, name: 'file', onProgress: (bytes) => meter.progress(bytes) })
-    const { ms, sha256 } = await Promise.race([fetched, origin.failed])
-    return { size, ms, verified: sha256 === digest }
+    const fetched = fetchFile({ net, port, name: 'file', limitMs, onProgress: (bytes) => meter.progress(bytes) })
+    const { bytes, ms, sha256 } = await Promise.race([fetched, origin.failed])
+    // Of a part that part is compared.
+    const verified = sha256 === (bytes < size && limitMs !== undefined ? await digestOf(source, bytes) : digest)
+    return { size: bytes, ms, verified }
   } finally {
     origin.onState = () => {}
     meter.stop()

@@ -3,17 +3,24 @@ import type * as nodeNet from 'node:net'
 import stackNet, {
   type ListenOptions as Listen,
   type Net,
-  netFor,
   type ServerConstructor,
   type SocketConstructor,
 } from './net/index.ts'
 import { Stack } from './stack/index.ts'
 
 export { registerCongestionControl } from './congestion/index.ts'
+export {
+  createGateway,
+  type Gateway,
+  type GatewayAddress,
+  type GatewayCounters,
+  type GatewayOptions,
+} from './gateway/index.ts'
 
 // What `net` has: its names, and the types that go by the same names or that Node's own declarations have.
 export const {
   BlockList,
+  BoundSocket,
   connect,
   createConnection,
   createServer,
@@ -29,7 +36,8 @@ export const {
   SocketAddress,
   Stream,
 } = stackNet
-export type BlockList = nodeNet.BlockList
+export type BlockList = InstanceType<Net['BlockList']>
+export type BoundSocket = InstanceType<Net['BoundSocket']>
 export type Server = InstanceType<ServerConstructor>
 export type Socket = InstanceType<SocketConstructor>
 export type SocketAddress = nodeNet.SocketAddress
@@ -75,29 +83,28 @@ export type {
   TcpConnectOptions,
   TcpOptions,
 } from './net/index.ts'
-export type { Clock, Random, SocketRecord, StackEvents, StackOptions, TcpInfo } from './stack/index.ts'
+export type {
+  Clock,
+  DropPredicate,
+  ImpairControl,
+  ImpairCounters,
+  ImpairFields,
+  ImpairReportEntry,
+  ImpairSpec,
+  Random,
+  SegmentView,
+  SocketRecord,
+  StackEvents,
+  StackOptions,
+  TcpInfo,
+} from './stack/index.ts'
 export { Stack }
-
-// Bound here, for a stack knows nothing of what stands on it.
-Object.defineProperty(Stack.prototype, 'net', {
-  configurable: true,
-  get(this: Stack): Net {
-    return netFor(this)
-  },
-})
-
-declare module './stack/stack.ts' {
-  interface Stack {
-    /** All of `net` on this stack, as `import net from 'sluice'` is all of it on the default one. */
-    readonly net: Net
-  }
-}
 
 const net: Net = stackNet
 /** Types only, so that `net.Socket` names one as it does with `import net from 'node:net'`. */
 declare namespace net {
   export type AddressInfo = nodeNet.AddressInfo
-  export type BlockList = nodeNet.BlockList
+  export type BlockList = InstanceType<Net['BlockList']>
   export type ConnectOpts = nodeNet.ConnectOpts
   export type DropArgument = nodeNet.DropArgument
   export type IpcNetConnectOpts = nodeNet.IpcNetConnectOpts

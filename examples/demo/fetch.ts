@@ -15,6 +15,8 @@ export interface FetchOptions {
   name: string
   /** How many bytes have come so far. */
   onProgress(bytes: number): void
+  /** Milliseconds after which it stops with what has come by then. */
+  limitMs?: number
 }
 
 export interface Fetched {
@@ -24,19 +26,24 @@ export interface Fetched {
   ms: number
 }
 
-export async function fetchFile({ net, port, name, onProgress }: FetchOptions): Promise<Fetched> {
+export async function fetchFile({ net, port, name, onProgress, limitMs }: FetchOptions): Promise<Fetched> {
   const began = performance.now()
   // The one line that puts HTTP on sluice: the socket of the request is ours.
   const createConnection = (): ReturnType<Connector['connect']> => net.connect({ port, host: '127.0.0.1' })
-  const request = http.get({ path: `/${encodeURIComponent(name)}`, createConnection })
+  const signal = limitMs === undefined ? undefined : AbortSignal.timeout(Math.ceil(limitMs))
+  const request = http.get({ path: `/${encodeURIComponent(name)}`, createConnection, signal })
   const [response] = (await once(request, 'response')) as [http.IncomingMessage]
   if (response.statusCode !== 200) throw new Error(`the server answered ${response.statusCode}`)
   const hash = createHash('sha256')
   let bytes = 0
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    hash.update(chunk)
-    bytes += chunk.length
-    onProgress(bytes)
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      hash.update(chunk)
+      bytes += chunk.length
+      onProgress(bytes)
+    }
+  } catch (error) {
+    if (!signal?.aborted) throw error
   }
   return { bytes, sha256: hash.digest('hex'), ms: performance.now() - began }
 }

@@ -21,8 +21,10 @@ export async function makeFile(path: string, size: number): Promise<string> {
   return hash.digest('hex')
 }
 
-export async function digestOf(path: string): Promise<string> {
+/** Of the whole file, or of its first `bytes`. */
+export async function digestOf(path: string, bytes: number = Infinity): Promise<string> {
   const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk)
+  if (bytes === 0) return hash.digest('hex')
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, end: bytes - 1 })) hash.update(chunk)
   return hash.digest('hex')
 }

@@ -17,12 +17,16 @@ export interface Impairment {
   loss: number
   /** Milliseconds, in each direction: half of the round trip. */
   delay: number
+  /** Bits a second, as netem writes it. */
+  rate: string
   seed: number | undefined
 }
 
 export interface OriginOptions {
   directory: string
   impairment: Impairment | null
+  /** A door for each, by which connections are controlled so. */
+  controls: readonly string[]
 }
 
 /** What the sender knows of the connection at one moment. Times are microseconds. */
@@ -42,7 +46,7 @@ export interface SegmentCounts {
 }
 
 export type OriginMessage =
-  | { kind: 'ready'; sluicePort: number; netPort: number }
+  | { kind: 'ready'; sluicePorts: number[]; netPort: number }
   | { kind: 'state'; state: SenderState }
   | { kind: 'counts'; counts: SegmentCounts; state: SenderState | null }
 
@@ -52,8 +56,8 @@ export function segmentCounts(stack: Stack): SegmentCounts {
   return { sent: OutSegs + RetransSegs, arrived: InSegs }
 }
 
-/** The serving process: an HTTP server with two doors, one for sluice and one for the kernel's TCP. */
-export async function serve({ directory, impairment }: OriginOptions): Promise<void> {
+/** The serving process: an HTTP server with several doors, those of sluice and one for the kernel's TCP. */
+export async function serve({ directory, impairment, controls }: OriginOptions): Promise<void> {
   const tell = (message: OriginMessage): void => {
     if (process.connected) process.send?.(message)
   }
@@ -72,16 +76,18 @@ export async function serve({ directory, impairment }: OriginOptions): Promise<v
 
   const stack = new Stack(impairment === null ? {} : { impair: impairment, seed: impairment.seed })
   let latest: Socket | null = null
-  const server = stack.net.createServer((socket) => {
-    latest = socket
-    // Asked once while it lives, a socket still tells after its end how it was then.
-    senderState(socket)
-    web.emit('connection', socket)
+  const servers = controls.map((congestionControl) => {
+    const server = stack.net.createServer((socket) => {
+      latest = socket
+      // Asked once while it lives, a socket still tells after its end how it was then.
+      senderState(socket)
+      web.emit('connection', socket)
+    })
+    return server.listen({ port: 0, host: '127.0.0.1', tcp: { congestionControl } })
   })
   const kernelServer = nodeNet.createServer((socket) => web.emit('connection', socket))
-  server.listen(0, '127.0.0.1')
   kernelServer.listen(0, '127.0.0.1')
-  await Promise.all([once(server, 'listening'), once(kernelServer, 'listening')])
+  await Promise.all([...servers, kernelServer].map((server) => once(server, 'listening')))
 
   setInterval(() => {
     const state = latest === null || latest.destroyed ? null : senderState(latest)
@@ -91,7 +97,7 @@ export async function serve({ directory, impairment }: OriginOptions): Promise<v
     tell({ kind: 'counts', counts: segmentCounts(stack), state: latest === null ? null : senderState(latest) })
   })
   const portOf = (server: { address(): unknown }): number => (server.address() as AddressInfo).port
-  tell({ kind: 'ready', sluicePort: portOf(server), netPort: portOf(kernelServer) })
+  tell({ kind: 'ready', sluicePorts: servers.map(portOf), netPort: portOf(kernelServer) })
 }
 
 function senderState(socket: Socket): SenderState | null {
@@ -109,7 +115,8 @@ function senderState(socket: Socket): SenderState | null {
 
 /** The serving process as the demo sees it. */
 export class Origin {
-  readonly sluicePort: number
+  /** One for each of `controls`. */
+  readonly sluicePorts: readonly number[]
   readonly netPort: number
   /** Called some ten times a second while sluice sends. */
   onState: (state: SenderState) => void = () => {}
@@ -118,9 +125,9 @@ export class Origin {
   readonly #child: ChildProcess
   readonly #exited: Promise<unknown>
 
-  private constructor(child: ChildProcess, ports: { sluicePort: number; netPort: number }) {
+  private constructor(child: ChildProcess, ports: { sluicePorts: number[]; netPort: number }) {
     this.#child = child
-    this.sluicePort = ports.sluicePort
+    this.sluicePorts = ports.sluicePorts
     this.netPort = ports.netPort
     // What else goes wrong with it shows in its end.
     child.on('error', () => {})

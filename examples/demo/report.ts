@@ -56,6 +56,15 @@ export function impairedReport(
   return table.toString()
 }
 
+/** How far each congestion control came on the same path in the time that the first one took. */
+export function controlsReport(names: readonly string[], outcomes: readonly Outcome[]): string {
+  const table = makeTable(['congestion control', 'came through', 'in', 'throughput', 'SHA-256 so far'])
+  outcomes.forEach(({ size, ms, verified }, i) => {
+    table.push([names[i], bytesText(size), timeText(ms), rateText((size / ms) * 1000), verdict(verified)])
+  })
+  return table.toString()
+}
+
 /** Nothing in the way: sluice beside the kernel's TCP, the same transfer in the same run. */
 export function sideBySideReport(size: number, sluice: Outcome[], kernel: Outcome[]): string {
   const table = makeTable(['', 'sluice', 'node:net', 'ratio'])

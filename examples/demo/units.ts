@@ -23,6 +23,11 @@ export function parseShare(text: string): number {
   return share
 }
 
+/** `100mbit`, `1gbit`, `56kbit`, as netem has it. */
+export function parseRate(text: string): string {
+  return /^\d+(\.\d+)?[kmg]bit$/.test(text) ? text : refuse('--rate', text, '100mbit, 1gbit or 56kbit')
+}
+
 export function parseSeed(text: string): number {
   return /^\d{1,15}$/.test(text) ? Number(text) : refuse('--seed', text, 'a whole number')
 }

@@ -30,3 +30,16 @@ for (const open of [connect, required.connect]) {
 }
 assert.equal(globalThis[Symbol.for('sluice.defaultStack')], stack)
 server.close()
+
+const testing = await import('sluice/testing')
+assert.equal(testing.withNetwork, createRequire(import.meta.url)('sluice/testing').withNetwork)
+const answer = await testing.withNetwork({ delay: 100, seed: 1 }, async ({ net: simulated, network }) => {
+  simulated.createServer((socket) => socket.end('from afar')).listen(80)
+  const socket = simulated.connect(80)
+  assert.ok(socket instanceof Socket)
+  let heard = ''
+  for await (const chunk of socket) heard += chunk
+  assert.ok(network.now() >= 200)
+  return heard
+})
+assert.equal(answer, 'from afar')

@@ -23,3 +23,9 @@ server.listen(0, '127.0.0.1', () => {
     server.close()
   })
 })
+
+const { createNetwork, withNetwork } = require('sluice/testing')
+withNetwork({ seed: 1 }, async ({ net: local }) => {
+  assert.ok(local.createServer() instanceof net.Server)
+  assert.equal(typeof createNetwork, 'function')
+})

@@ -33,10 +33,25 @@ describe('a black hole', () => {
     expect(durationUs).toBeLessThan(10_000_000)
   })
 
-  it('[rfc4821#7.2] with tcp_mtu_probing 2 nothing is lost in it', () => {
+  it('found by chance: nor are they where the peer announced small ones, which fit from the beginning', () => {
+    const { client, durationUs } = through(909, { serverStack: { mtu: 860 } })
+    expect(client.mib).toMatchObject({ TCPTimeouts: 0, RetransSegs: 0 })
+    expect(durationUs).toBeLessThan(10_000_000)
+  })
+
+  it('[rfc4821#7.2] with tcp_mtu_probing 2 nothing is lost in it but what finds out how large it is', () => {
     const sysctl = { tcp_base_mss: 600, tcp_mtu_probing: 2 }
     const { client } = through(667, { clientStack: { sysctl } })
-    expect(client.mib).toMatchObject({ TCPTimeouts: 0, RetransSegs: 0 })
+    expect(client.mib.TCPTimeouts).toBe(0)
+    expect(client.mib.TCPMTUPFail).toBeGreaterThan(0)
+    // Each is sent again in two pieces, or three.
+    expect(client.mib.RetransSegs).toBeLessThanOrEqual(3 * client.mib.TCPMTUPFail)
+  })
+
+  it('[rfc4821#7.3] and then segments grow again to what gets through', () => {
+    const { client } = through(1200, { client: { ...idle, size: 1_000_000, chunk: 10_000, endsLast: false } })
+    expect(client.mib.TCPMTUPSuccess).toBeGreaterThan(0)
+    expect(client.mib.TCPTimeouts).toBe(3)
   })
 
   it('tcp_mtu_probing 0: a hole is waited out', () => {

@@ -1,23 +1,13 @@
-import v8 from 'node:v8'
-import vm from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { type Endpoint, Stack, type StackOptions } from '../../src/stack/index.ts'
+import { SimNet } from '../../src/testing/sim/simnet.ts'
+import { World } from '../../src/testing/sim/world.ts'
 import { seqDiff, toSeq } from '../../src/wire/index.ts'
+import { oldDuplicates, reuse, timeWaitWeight } from '../support/crowds.ts'
 import { Flag, ListenRig, type ListenRigOptions, type RawPeer } from '../support/listen-rig.ts'
-import type { Flow } from '../support/sim-link.ts'
 import { CloseReason, Ear, PORT, SECOND, SimPair, type SimPairOptions } from '../support/sim-pair.ts'
-import { SimNet } from '../support/simnet.ts'
-import { World } from '../support/world.ts'
 
-v8.setFlagsFromString('--expose-gc')
-const collect = vm.runInNewContext('gc') as () => void
-
-function memory(): number {
-  collect()
-  collect()
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
-}
+// How connections end and what stays of them: rfc9293#3.6, linux: tcp_close, tcp_fin_timeout, inet_timewait_sock.
 
 const withSysctl = (client: Record<string, unknown>, server: StackOptions = {}): SimPairOptions => ({
   client: { sysctl: client },
@@ -216,37 +206,26 @@ describe('TIME_WAIT', () => {
     expect(pair.client.mib.TCPTimeWaitOverflow).toBe(2)
   })
 
-  it('weighs 200 bytes at most: 50,000 of them over four ports of a server', () => {
-    const count = 50_000
-    const pair = new SimPair({ link: { delay: 0.01 } })
-    const ports = [7001, 7002, 7003, 7004]
+  it('gives its UDP socket up where sockets are scarce (max_paths), and is forgotten with it', () => {
+    const pair = new SimPair(withSysctl({ max_paths: 1 }))
     const [address] = pair.serverHost.addresses
-    for (const port of ports) {
-      pair.server.listen(
-        { address, port, backlog: 4096, ipv6Only: false, reusePort: false, exclusive: false },
-        {
-          accepted: (endpoint) => ({ ...deaf, peerFinished: () => endpoint.close() }),
-        },
-      )
-    }
-    const round = (each: number): void => {
-      for (let done = 0; done < each; done += 500) {
-        for (let i = 0; i < 500; i++) {
-          const connected = (): void => (endpoint as Endpoint).close()
-          const endpoint = pair.client.connect({ address, port: ports[i & 3] }, { ...deaf, connected })
-          if (typeof endpoint === 'string') throw new Error(endpoint)
-        }
-        pair.pass(0.01)
-      }
-    }
-    round(2000)
-    pair.pass(61)
-    expect(states(pair)).toEqual([])
-    const before = memory()
-    round(count)
-    const held = memory() - before
-    expect(pair.client.sockets().filter(({ state }) => state === 'TIME_WAIT').length).toBe(count)
-    expect(held / count).toBeLessThan(200)
+    pair.server.listen(
+      { address, port: 7001, backlog: 8, ipv6Only: false, reusePort: false, exclusive: false },
+      { accepted: () => deaf },
+    )
+    closeBoth(pair, pair.establish())
+    expect(states(pair)).toEqual(['TIME_WAIT'])
+    pair.connect({ port: 7001 })
+    pair.pass(1)
+    expect(states(pair)).toEqual(['ESTABLISHED'])
+    expect(pair.client.mib).toMatchObject({ TWKilled: 1, TW: 0 })
+  })
+
+  // `scripts/shows.ts time-wait` does the same with 50,000.
+  it('weighs 200 bytes at most, over four ports of a server', () => {
+    const { waiting, bytesEach } = timeWaitWeight(15_000)
+    expect(waiting).toBe(15_000)
+    expect(bytesEach).toBeLessThan(200)
   })
 })
 
@@ -377,7 +356,7 @@ describe('ports of a client', () => {
     expect(pair.client.mib.TWRecycled).toBe(10)
   })
 
-  it('[rfc6191#4] but only where both sides used timestamps', () => {
+  it('[rfc6191#2] but only where both sides used timestamps', () => {
     const pair = new SimPair({
       client: { sysctl: { tcp_tw_reuse: 1, ip_local_port_range: range } },
       server: { sysctl: { tcp_timestamps: 0 } },
@@ -438,96 +417,21 @@ describe('ports of a client', () => {
     expect(connect()).toBe('EADDRNOTAVAIL')
   })
 
-  it('100,000 connections to one port with tcp_tw_reuse=1, and none in want of a port', () => {
-    const pair = new SimPair({ ...withSysctl({ tcp_tw_reuse: 1 }), link: { delay: 0.01 } })
-    const [address] = pair.serverHost.addresses
-    pair.server.listen(
-      { address, port: 7001, backlog: 4096, ipv6Only: false, reusePort: false, exclusive: false },
-      { accepted: (endpoint) => ({ ...deaf, peerFinished: () => endpoint.close() }) },
-    )
-    let done = 0
-    for (let i = 0; i < 100_000; i++) {
-      const connected = (): void => {
-        done++
-        ;(endpoint as Endpoint).close()
-      }
-      const endpoint = pair.client.connect({ address, port: 7001 }, { ...deaf, connected })
-      if (typeof endpoint === 'string') throw new Error(`${endpoint} at connection ${i}`)
-      if (i % 200 === 199) pair.pass(0.01)
-    }
-    pair.pass(1)
-    expect(done).toBe(100_000)
-    expect(pair.client.mib.TWRecycled).toBeGreaterThan(50_000)
+  // `scripts/shows.ts ports` does the same with 100,000.
+  it('tcp_tw_reuse=1: 40,000 connections to one port, and none in want of a port', () => {
+    const { opened, recycled } = reuse(40_000, { tcp_tw_reuse: 1 })
+    expect(opened).toBe(40_000)
+    expect(recycled).toBeGreaterThan(5000)
   })
 })
 
+// `scripts/shows.ts old-duplicates` does the same with 10,000.
 describe('an old duplicate', () => {
-  it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])(
-    'of a dead incarnation never enters a later one on the same tuple: thousand %i of 10 seeds',
-    (thousand) => {
-      let replayed = 0
-      for (let seed = thousand * 1000 - 999; seed <= thousand * 1000; seed++) {
-        const timestamps = seed % 2
-        const pair = new SimPair({
-          seed,
-          client: { sysctl: { tcp_timestamps: timestamps, tcp_tw_reuse: timestamps, tcp_timewait_len: 5 } },
-          server: { sysctl: { tcp_timestamps: timestamps, tcp_timewait_len: 5 } },
-        })
-        const [address] = pair.serverHost.addresses
-        const old: [Buffer, Flow][] = []
-        let recording = true
-        pair.net.tap((datagram, flow) => {
-          if (recording && datagram.length > 100)
-            old.push([Buffer.from(datagram), { ...flow, sink: null, sinkVersion: -1 }])
-          return true
-        })
-        const connect = (): Ear => {
-          const ear = new Ear()
-          const endpoint = pair.client.connect({ address, port: PORT, localPort: 5555 }, ear)
-          if (typeof endpoint === 'string') throw new Error(`seed ${seed}: ${endpoint}`)
-          ear.endpoint = endpoint
-          pair.until(() => ear.isConnected)
-          return ear
-        }
-        const first = connect()
-        first.endpoint.write(Buffer.alloc(3000, 'old'))
-        pair.until(() => pair.accepted[0]?.received === 3000)
-        pair.accepted[0].endpoint.write(Buffer.alloc(3000, 'old'))
-        pair.until(() => first.received === 3000)
-        recording = false
-        // Either side may be the one that waits.
-        const [a, b] = seed % 3 === 0 ? [pair.accepted[0], first] : [first, pair.accepted[0]]
-        a.endpoint.close()
-        pair.until(() => b.hasEnded)
-        b.endpoint.close()
-        const replay = (): void => {
-          for (const [datagram, flow] of old) {
-            replayed++
-            const host = flow.address === address ? pair.serverHost : pair.clientHost
-            host.arrive(datagram, flow)
-          }
-        }
-        // With timestamps at once or after a second, without them when TIME_WAIT is over.
-        pair.pass(a === first ? (timestamps === 1 ? 1.1 : 5.1) : timestamps === 1 ? 0.1 : 5.1)
-        replay()
-        const second = connect()
-        replay()
-        pair.pass(0.1)
-        second.endpoint.write(Buffer.alloc(3000, 'new'))
-        replay()
-        const wrong: string[] = []
-        for (const ear of [second, pair.accepted[1]]) {
-          ear.onData = (data) => {
-            if (data.includes('old')) wrong.push(`seed ${seed}`)
-          }
-        }
-        pair.until(() => pair.accepted[1].received === 3000)
-        pair.accepted[1].endpoint.write(Buffer.alloc(3000, 'new'))
-        replay()
-        pair.until(() => second.received === 3000)
-        pair.pass(0.5)
-        expect([pair.accepted[1].received, second.received, wrong]).toEqual([3000, 3000, []])
-      }
+  it.each([1, 101])(
+    'of a dead incarnation never enters a later one on the same tuple: hundred seeds from %i on',
+    (first) => {
+      const { replayed, wrong } = oldDuplicates(first, 100)
+      expect(wrong).toEqual([])
       expect(replayed).toBeGreaterThan(1000)
     },
   )

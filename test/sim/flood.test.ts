@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Rng } from '../../src/impair/index.ts'
 import { type Connection, State } from '../../src/tcp/index.ts'
+import type { Flow } from '../../src/testing/sim/sim-link.ts'
 import {
   encodeHeader,
   Flag,
@@ -12,7 +13,6 @@ import {
   writeChecksum,
   writeShim,
 } from '../../src/wire/index.ts'
-import type { Flow } from '../support/sim-link.ts'
 import { type EndPlan, runTransfer, type TransferResult } from '../support/transfer.ts'
 
 // Somebody who knows addresses and ports, but no sequence numbers, fires at a transfer (rfc5961): 10,000 segments a second, under the peer's name.

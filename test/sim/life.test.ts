@@ -3,7 +3,7 @@ import { Flag, FrameKind, FrameResult, FrameView, nextFrame } from '../../src/wi
 import { CloseReason, type Ear, SECOND, SimPair } from '../support/sim-pair.ts'
 
 describe('many connections on one path', () => {
-  it('all five hundred of them carry data at once, in few datagrams, over one UDP socket', () => {
+  it('[rfc9293#3.3.1] all five hundred of them carry data at once, in few datagrams, over one UDP socket', () => {
     const pair = new SimPair({ link: { delay: 10 } })
     const clients = Array.from({ length: 500 }, () => pair.connect())
     pair.until(() => pair.accepted.length === 500 && clients.every((client) => client.isConnected))
@@ -119,7 +119,7 @@ describe('an idle path', () => {
     return counted
   }
 
-  it('is probed every 20 seconds by the side that opened it, and only by that', () => {
+  it('[rfc8085#3.5] is probed every 20 seconds by the side that opened it, and only by that', () => {
     const pair = new SimPair()
     pair.establish()
     const probes = count(pair, FrameKind.Probe)
@@ -274,7 +274,7 @@ describe('answers to strangers', () => {
 })
 
 describe('a tail loss probe for nothing', () => {
-  it('costs no window: its D-SACK comes when all is acknowledged, and is understood', () => {
+  it('[rfc8985#7.4.2] costs no window: its D-SACK comes when all is acknowledged, and is understood', () => {
     const pair = new SimPair({ link: { delay: 10 } })
     const { clientHost, serverHost } = pair
     const [client, server] = pair.establish()

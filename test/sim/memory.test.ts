@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { Flag, ListenRig } from '../support/listen-rig.ts'
 import { Ear, PORT, SimPair } from '../support/sim-pair.ts'
 
+// Buffers, memory and what is kept of paths: linux: tcp_memory_allocated, tcp_rcv_space_adjust, net/ipv4/tcp_metrics.c.
+
 /** Writes ever on. */
 function pour(ear: Ear): () => number {
   let written = 0

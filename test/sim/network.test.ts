@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { Stack, type StackOptions } from '../../src/stack/index.ts'
+import type { Flow } from '../../src/testing/sim/sim-link.ts'
+import { SimNet } from '../../src/testing/sim/simnet.ts'
+import { World } from '../../src/testing/sim/world.ts'
 import {
   Flag,
   FrameKind,
@@ -12,10 +15,7 @@ import {
   verifyChecksum,
 } from '../../src/wire/index.ts'
 import { ListenRig, type RawPeer } from '../support/listen-rig.ts'
-import type { Flow } from '../support/sim-link.ts'
 import { CloseReason, Ear, PORT, SECOND, SimPair } from '../support/sim-pair.ts'
-import { SimNet } from '../support/simnet.ts'
-import { World } from '../support/world.ts'
 
 // What lies under TCP, and what it says: rfc9293#3.7.1, #3.7.3, #3.9.2.
 
@@ -119,7 +119,7 @@ describe('whom nobody may be', () => {
     ['multicast', '224.0.0.251'],
     ['the unspecified address', '0.0.0.0'],
     ['what is reserved', '250.1.2.3'],
-  ])('[rfc9293#3.9.2.3 MUST-63] a SYN from %s is ignored', (_, address) => {
+  ])('[rfc9293#3.9.2.3 MUST-63] [rfc1122#3.2.1.3] a SYN from %s is ignored', (_, address) => {
     const rig = new ListenRig()
     expect(knock(rig, address, rig.host.addresses[0]).answers).toEqual([])
     expect([rig.mib.OutSegs, rig.listener.halfOpen, rig.mib.UdpInErrors]).toEqual([0, 0, 1])

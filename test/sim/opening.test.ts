@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { type Endpoint, Stack, type StackOptions } from '../../src/stack/index.ts'
+import type { SimHost } from '../../src/testing/sim/sim-host.ts'
+import { SimNet } from '../../src/testing/sim/simnet.ts'
+import { World } from '../../src/testing/sim/world.ts'
 import { ListenRig } from '../support/listen-rig.ts'
-import type { SimHost } from '../support/sim-host.ts'
 import { CloseReason, Ear, PORT, SECOND } from '../support/sim-pair.ts'
-import { SimNet } from '../support/simnet.ts'
-import { World } from '../support/world.ts'
 
 // OPEN, as a host sees it: rfc9293#3.9.1.1.
 

@@ -73,7 +73,8 @@ describe.each(LOOPBACKS)('a clean transfer with $name', (loopback) => {
         const before = client.cwnds.filter(({ us }) => us < at * US).at(-1) ?? { cwnd: 1, ssthresh: Infinity }
         const after = client.cwnds.filter(({ us }) => us < (at + ms + 10) * US).at(-1)
         expect(after?.cwnd).toBeGreaterThanOrEqual(before.cwnd)
-        expect(after?.ssthresh).toBe(before.ssthresh)
+        // linux: tcp_undo_cwnd_reduction; of the two thresholds the higher one.
+        expect(after?.ssthresh).toBeGreaterThanOrEqual(before.ssthresh)
       }
     })
   })

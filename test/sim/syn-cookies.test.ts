@@ -13,8 +13,8 @@ function flooded(sysctl: Record<string, unknown> = {}): ListenRig {
   return rig
 }
 
-describe('[rfc4987#3.6] SYN cookies', () => {
-  it('stand in when the SYN queue is full, and nothing is kept', () => {
+describe('SYN cookies', () => {
+  it('[rfc4987#3.6] stand in when the SYN queue is full, and nothing is kept', () => {
     const rig = flooded()
     const peer = rig.peer().syn()
     rig.pass(0.1)

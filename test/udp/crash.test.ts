@@ -157,18 +157,21 @@ describe('a peer whose process ends without closing', () => {
     expect(await ending('connect', (peer) => peer.kill('SIGTERM'), true)).toBe('ECONNRESET')
   })
 
-  it('a signal that the program handles is left to it', async () => {
-    const { server, client } = await connected()
-    const outcome = outcomeOf(client)
-    server.tell('handle-sigterm')
-    await server.said('handles')
-    server.kill('SIGTERM')
-    await server.said('handled')
-    client.write('goes through')
-    await server.said('received')
-    expect(await server.exited).toEqual({ code: 7, signal: null })
-    expect(await outcome).toBe('end')
-  })
+  it.each(['handle-sigterm', 'handle-sigterm-once'])(
+    'a signal that the program handles is left to it: %s',
+    async (way) => {
+      const { server, client } = await connected()
+      const outcome = outcomeOf(client)
+      server.tell(way)
+      await server.said('handles')
+      server.kill('SIGTERM')
+      await server.said('handled')
+      client.write('goes through')
+      await server.said('received')
+      expect(await server.exited).toEqual({ code: 7, signal: null })
+      expect(await outcome).toBe('end')
+    },
+  )
 
   it('every stack of the process says goodbye', async () => {
     const { server, port } = await listen(newStack().net)

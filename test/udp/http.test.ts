@@ -98,9 +98,12 @@ describe('node:http over sluice, with 2 % of all segments lost each way', () => 
     })
     asked.end()
     const [answer] = (await once(asked, 'response')) as [http.IncomingMessage]
+    const closed = once(answer.socket, 'close')
     answer.setEncoding('utf8')
     let text = ''
     for await (const piece of answer) text += piece
     expect(text).toBe('GET /once/5 0 xxxxx')
+    // Not kept for another: it ends with the answer.
+    await closed
   })
 })

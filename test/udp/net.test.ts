@@ -11,6 +11,7 @@ insteadOn(
 )
 await import('../unit/net/connect.test.ts')
 await import('../unit/net/errors.test.ts')
+await import('../unit/net/order.test.ts')
 await import('../unit/net/server.test.ts')
 await import('../unit/net/socket.test.ts')
 await import('../unit/net/stream.test.ts')

@@ -1,7 +1,7 @@
 import dgram from 'node:dgram'
 import { describe, expect, it } from 'vitest'
-import { SimNet } from '../support/simnet.ts'
-import { World } from '../support/world.ts'
+import { SimNet } from '../../src/testing/sim/simnet.ts'
+import { World } from '../../src/testing/sim/world.ts'
 
 // What simulations believe about dgram, asked of the real one: the same program on both, and what it saw compared.
 

@@ -52,7 +52,19 @@ describe('sluice sysctl', () => {
     expect(lines).toContain('net.ipv4.tcp_rmem = 4096\t131072\t6291456')
     expect(lines).toContain('net.core.somaxconn = 4096')
     expect(lines).toContain('net.ipv4.tcp_syncookies = 1')
-    expect(lines.every((line) => /^net\.(ipv4|core|sluice)\.\w+ = \S+(\t\S+)*$/.test(line))).toBe(true)
+    expect(lines.every((line) => /^net\.(ipv4|core|sluice)\.\w+ = (\S+([\t ]\S+)*)?$/.test(line))).toBe(true)
+    expect(lines).toEqual([...lines].sort())
+  })
+
+  it('-r prints what matches only, -b a value without a line end, and a line with - may name what there is not', async () => {
+    expect(await sluice('sysctl', '-a', '-r', 'rmem|somaxconn')).toBe(ExitStatus.Ok)
+    expect(out).toBe('net.core.somaxconn = 4096\nnet.ipv4.tcp_rmem = 4096\t131072\t6291456\n')
+    out = ''
+    expect(await sluice('sysctl', '-b', 'tcp_sack')).toBe(ExitStatus.Ok)
+    expect(out).toBe('1')
+    out = ''
+    expect(await sluice('sysctl', '-p', file('-net.ipv4.nothing = 1\ntcp_sack = 0\n'))).toBe(ExitStatus.Ok)
+    expect(out).toBe('net.ipv4.tcp_sack = 0\n')
   })
 
   it('prints what is named, with or without prefix, and -n the value alone', async () => {

@@ -1,0 +1,47 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { ExitStatus } from '../../../src/cli/exit-status.ts'
+import { run } from '../../../src/cli/program.ts'
+
+let out = ''
+let err = ''
+
+beforeEach(() => {
+  out = ''
+  err = ''
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    out += text
+    return true
+  })
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    err += text
+    return true
+  })
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+describe('the command line of sluice run', () => {
+  it.each([
+    [['--los', '5%', '--', 'node'], "unknown option '--los'\n(Did you mean --loss?)"],
+    [['--loss', '5x', '--', 'node'], "'loss' must be a probability from 0 to 1"],
+    [['--profile', '3gg', '--', 'node'], "'3g'"],
+    [['--in', 'los=1%', '--', 'node'], "'loss'"],
+    [['--seed', 'x', '--', 'node'], '--seed <number>'],
+    [['--report=xml', '--', 'node'], '--report [format]'],
+    [['--loss', '5%'], 'what shall be run?'],
+  ])('%j is not understood, and why', async (args, message) => {
+    expect(await run(['run', ...args])).toBe(ExitStatus.Usage)
+    expect(err).toContain(message)
+  })
+
+  it('lists profiles', async () => {
+    expect(await run(['run', '--list-profiles'])).toBe(ExitStatus.Ok)
+    expect(out).toMatch(/^3g +3G: /m)
+  })
+
+  it('has examples in its help', async () => {
+    expect(await run(['run', '--help'])).toBe(ExitStatus.Ok)
+    expect(out).toContain('sluice run --loss 5% --delay 100ms --seed 7 -- node app.js')
+  })
+})
