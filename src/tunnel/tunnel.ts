@@ -91,7 +91,9 @@ export class UdpTunnel implements Tunnel {
     this.local = new LocalAddresses(options.interfaces)
     this.#dgram = options.dgram
     this.#recvBufferSize = options.recvBufferSize
-    this.#offload = options.offload === 'auto' && (options.dgram === undefined || options.native !== undefined)
+    // In bare mode nothing tells where a datagram ends: neither in a coalesced read nor in a capture of a send that is still to be cut.
+    const native = options.dgram === undefined || options.native !== undefined
+    this.#offload = options.offload === 'auto' && native && this.framed
     this.#native = options.native
     this.#mode = options.tunnel ?? null
     this.#isKernel = options.dgram === undefined && options.interfaces === undefined && process.platform === 'linux'
@@ -144,9 +146,9 @@ export class UdpTunnel implements Tunnel {
     reusePort: boolean = false,
   ): UdpSocket | ErrorCode {
     const { ip_default_ttl: ttl } = this.owner.settings
-    const [dgram, recvBufferSize, coalesce] = [this.#dgram, this.#recvBufferSize, this.framed]
+    const [dgram, recvBufferSize] = [this.#dgram, this.#recvBufferSize]
     const native = this.#nativeFor(family, loopback)
-    const options = { family, address, port, dgram, recvBufferSize, ttl, shareAddress, reusePort, native, coalesce }
+    const options = { family, address, port, dgram, recvBufferSize, ttl, shareAddress, reusePort, native }
     return UdpSocket.open(options, this)
   }
 

@@ -46,8 +46,6 @@ export interface UdpSocketOptions {
   reusePort?: boolean
   /** Makes the descriptor, where datagrams are to be sent and read many at a time; null: dgram does. */
   native?: NativeSockets | null
-  /** Reads may return several datagrams: frames tell where each ends. */
-  coalesce?: boolean
 }
 
 /** linux: UDP_MAX_SEGMENTS, datagrams of one send (128 since 6.9). */
@@ -149,7 +147,8 @@ export class UdpSocket {
     }
     const native = options.native ?? null
     const { family, address, port, shareAddress = false, reusePort = false } = options
-    const coalesce = native !== null && options.coalesce === true
+    // Reads may return several datagrams then: frames tell where each ends.
+    const coalesce = native !== null
     // A simulated network has its own way to share.
     const sharer = reusePort && options.dgram === undefined ? sharedOpener() : null
     if (sharer === undefined) {
