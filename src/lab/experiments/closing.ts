@@ -120,16 +120,16 @@ const closeWait: Experiment = {
     client.resume()
     client.end()
     await once(server, 'end')
-    const from = scene.seen.length
+    const before = scene.seen.length
     await scene.pass(3 * HOUR)
     scene.table()
     scene.checkIs('three hours later', where(scene), 'FIN_WAIT2 CLOSE_WAIT')
     const found = scene.connections(scene.server)[0]
     scene.check('and no timer runs that would end it', found?.timer === null)
-    scene.checkIs('nor was anything sent', scene.seen.slice(from).filter(({ from }) => from === 'server').length, 0)
+    scene.checkIs('nor was anything sent', scene.seen.slice(before).filter(({ from }) => from === 'server').length, 0)
     server.end()
     await scene.pass(1)
-    scene.checkIs('the server closes', closing(scene, from), 'server FIN, client ACK')
+    scene.checkIs('the server closes', closing(scene, before), 'server FIN, client ACK')
     scene.checkIs('what is left', where(scene), 'TIME_WAIT gone')
   },
 }
