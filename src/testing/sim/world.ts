@@ -1,5 +1,5 @@
 import timers from 'node:timers'
-import { Rng } from '../../impair/index.ts'
+import { Heap, Rng } from '../../impair/index.ts'
 
 // Captured at load, so that fake timers cannot stop a world.
 const { setImmediate } = timers
@@ -46,7 +46,7 @@ export class World {
   readonly rng: Rng
   readonly seed: number
   #nowUs = 0
-  #heap: Event[] = []
+  readonly #events = new Heap<Event>((a, b) => a.us < b.us || (a.us === b.us && a.rank < b.rank))
   #inserted = 0
   #fired = 0
   #atThisInstant = 0
@@ -80,17 +80,7 @@ export class World {
   }
 
   schedule(us: number, task: Task, phase: Phase = Phase.Poll): void {
-    const event = { us: Math.max(Math.ceil(us), this.#nowUs), rank: phase * PHASE + this.#inserted++, task }
-    const heap = this.#heap
-    let at = heap.length
-    heap.push(event)
-    while (at > 0) {
-      const parent = (at - 1) >> 1
-      if (!before(event, heap[parent])) break
-      heap[at] = heap[parent]
-      at = parent
-    }
-    heap[at] = event
+    this.#events.push({ us: Math.max(Math.ceil(us), this.#nowUs), rank: phase * PHASE + this.#inserted++, task })
     this.onScheduled?.()
   }
 
@@ -114,7 +104,7 @@ export class World {
   /** When the next event is; `Infinity`: never. */
   get nextUs(): number {
     this.#dropStale()
-    return this.#ticks.length > 0 ? this.#nowUs : this.#heap.length > 0 ? this.#heap[0].us : Infinity
+    return this.#ticks.length > 0 ? this.#nowUs : (this.#events.first?.us ?? Infinity)
   }
 
   /** One event. False: there is none. */
@@ -124,8 +114,8 @@ export class World {
       return true
     }
     this.#dropStale()
-    if (this.#heap.length === 0) return false
-    const { us, task } = this.#pop()
+    if (this.#events.size === 0) return false
+    const { us, task } = this.#events.pop()
     if (us > this.#nowUs) {
       this.#nowUs = us
       this.#atThisInstant = 0
@@ -179,32 +169,12 @@ export class World {
   }
 
   #dropStale(): void {
-    while (this.#heap.length > 0) {
-      const { us, task } = this.#heap[0]
-      if (task.isDue === undefined || task.isDue(us)) return
-      this.#pop()
+    for (let event = this.#events.first; event !== undefined; event = this.#events.first) {
+      if (event.task.isDue?.(event.us) ?? true) return
+      this.#events.pop()
     }
-  }
-
-  #pop(): Event {
-    const heap = this.#heap
-    const first = heap[0]
-    const last = heap.pop() as Event
-    const size = heap.length
-    if (size === 0) return first
-    let at = 0
-    for (let child = 1; child < size; child = 2 * at + 1) {
-      if (child + 1 < size && before(heap[child + 1], heap[child])) child++
-      if (!before(heap[child], last)) break
-      heap[at] = heap[child]
-      at = child
-    }
-    heap[at] = last
-    return first
   }
 }
-
-const before = (a: Event, b: Event): boolean => a.us < b.us || (a.us === b.us && a.rank < b.rank)
 
 function bounds(until: number | (() => boolean), limitUs: number): [() => boolean, number] {
   return typeof until === 'number' ? [() => false, Math.min(until, limitUs)] : [until, limitUs]
