@@ -1,28 +1,17 @@
-import { stripVTControlCharacters } from 'node:util'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { command } from '../../../src/cli/lab.ts'
+import { captureOutput } from '../../support/output.ts'
+
+const output = captureOutput()
 
 /** Exit status and what was printed. */
 async function lab(...args: string[]): Promise<{ status: unknown; out: string; err: string }> {
-  let [out, err] = ['', '']
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    out += text
-    return true
-  })
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    err += text
-    return true
-  })
   const before = process.exitCode
   await command().parseAsync(['node', 'lab', ...args])
   const status = process.exitCode
   process.exitCode = before
-  vi.restoreAllMocks()
-  // In CI there are colours where there is no terminal.
-  return { status, out: stripVTControlCharacters(out), err: stripVTControlCharacters(err) }
+  return { status, ...output }
 }
-
-afterEach(() => vi.restoreAllMocks())
 
 describe('sluice lab', () => {
   it.each([

@@ -1,28 +1,12 @@
 import { Command } from 'commander'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import manifest from '../../../package.json' with { type: 'json' }
 import { ExitStatus } from '../../../src/cli/exit-status.ts'
 import { run } from '../../../src/cli/program.ts'
 import type { Subcommand } from '../../../src/cli/subcommands.ts'
+import { captureOutput } from '../../support/output.ts'
 
-let out = ''
-let err = ''
-
-beforeEach(() => {
-  out = ''
-  err = ''
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    out += text
-    return true
-  })
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    err += text
-    return true
-  })
-})
-afterEach(() => {
-  vi.restoreAllMocks()
-})
+const output = captureOutput()
 
 /** Two subcommands, and a record of what was loaded and run. */
 function fixture(): { known: Subcommand[]; loaded: string[]; ran: string[] } {
@@ -50,21 +34,21 @@ function fixture(): { known: Subcommand[]; loaded: string[]; ran: string[] } {
 describe('sluice', () => {
   it('prints the version of package.json', async () => {
     expect(await run(['--version'])).toBe(ExitStatus.Ok)
-    expect(out).toBe(`${manifest.version}\n`)
+    expect(output.out).toBe(`${manifest.version}\n`)
   })
 
   it('lists the subcommands in its help, and loads none of them', async () => {
     const { known, loaded } = fixture()
     expect(await run(['--help'], known)).toBe(ExitStatus.Ok)
-    expect(out).toMatch(/^Usage: sluice/)
-    expect(out).toMatch(/one +does one\n +two +does two\n/)
+    expect(output.out).toMatch(/^Usage: sluice/)
+    expect(output.out).toMatch(/one +does one\n +two +does two\n/)
     expect(loaded).toEqual([])
   })
 
   it('prints help to stderr and reports misuse when nothing is asked', async () => {
     expect(await run([])).toBe(ExitStatus.Usage)
-    expect(err).toMatch(/^Usage: sluice/)
-    expect(out).toBe('')
+    expect(output.err).toMatch(/^Usage: sluice/)
+    expect(output.out).toBe('')
   })
 
   it('loads and runs the subcommand that is named, and no other', async () => {
@@ -80,8 +64,8 @@ describe('sluice', () => {
   ])('prints the whole help of a subcommand: %s %s', async (...args) => {
     const { known, loaded, ran } = fixture()
     expect(await run(args, known)).toBe(ExitStatus.Ok)
-    expect(out).toMatch(/^Usage: sluice one/)
-    expect(out).toContain('at length')
+    expect(output.out).toMatch(/^Usage: sluice one/)
+    expect(output.out).toContain('at length')
     expect(loaded).toEqual(['one'])
     expect(ran).toEqual([])
   })
@@ -94,8 +78,8 @@ describe('sluice', () => {
   ])('says what it did not understand, with a status of its own: %s', async (_, args, message) => {
     const { known, ran } = fixture()
     expect(await run(args, known)).toBe(ExitStatus.Usage)
-    expect(err).toContain(message)
-    expect(out).toBe('')
+    expect(output.err).toContain(message)
+    expect(output.out).toBe('')
     expect(ran).toEqual([])
   })
 })

@@ -1,25 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { ExitStatus } from '../../../src/cli/exit-status.ts'
 import { run } from '../../../src/cli/program.ts'
+import { captureOutput } from '../../support/output.ts'
 
-let out = ''
-let err = ''
-
-beforeEach(() => {
-  out = ''
-  err = ''
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    out += text
-    return true
-  })
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    err += text
-    return true
-  })
-})
-afterEach(() => {
-  vi.restoreAllMocks()
-})
+const output = captureOutput()
 
 describe('the command line of sluice run', () => {
   it.each([
@@ -32,16 +16,16 @@ describe('the command line of sluice run', () => {
     [['--loss', '5%'], 'what shall be run?'],
   ])('%j is not understood, and why', async (args, message) => {
     expect(await run(['run', ...args])).toBe(ExitStatus.Usage)
-    expect(err).toContain(message)
+    expect(output.err).toContain(message)
   })
 
   it('lists profiles', async () => {
     expect(await run(['run', '--list-profiles'])).toBe(ExitStatus.Ok)
-    expect(out).toMatch(/^3g +3G: /m)
+    expect(output.out).toMatch(/^3g +3G: /m)
   })
 
   it('has examples in its help', async () => {
     expect(await run(['run', '--help'])).toBe(ExitStatus.Ok)
-    expect(out).toContain('sluice run --loss 5% --delay 100ms --seed 7 -- node app.js')
+    expect(output.out).toContain('sluice run --loss 5% --delay 100ms --seed 7 -- node app.js')
   })
 })

@@ -6,27 +6,16 @@ import { ExitStatus } from '../../../src/cli/exit-status.ts'
 import { run } from '../../../src/cli/program.ts'
 import { Mib, mibGroups } from '../../../src/stack/mib.ts'
 import { sysctlNames } from '../../../src/stack/sysctl.ts'
+import { captureOutput } from '../../support/output.ts'
 
-let out = ''
-let err = ''
+const output = captureOutput()
 let folder = ''
 
 beforeEach(() => {
-  out = ''
-  err = ''
   folder = mkdtempSync(path.join(tmpdir(), 'sluice-'))
   vi.stubEnv('SLUICE_SYSCTL', undefined)
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    out += text
-    return true
-  })
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    err += text
-    return true
-  })
 })
 afterEach(() => {
-  vi.restoreAllMocks()
   vi.unstubAllEnvs()
   process.exitCode = undefined
   rmSync(folder, { recursive: true })
@@ -47,7 +36,7 @@ const sluice = async (...args: string[]): Promise<number> => {
 describe('sluice sysctl', () => {
   it('-a prints every parameter as sysctl(8) does', async () => {
     expect(await sluice('sysctl', '-a')).toBe(ExitStatus.Ok)
-    const lines = out.trimEnd().split('\n')
+    const lines = output.out.trimEnd().split('\n')
     expect(lines.length).toBe(sysctlNames.length)
     expect(lines).toContain('net.ipv4.tcp_rmem = 4096\t131072\t6291456')
     expect(lines).toContain('net.core.somaxconn = 4096')
@@ -58,34 +47,36 @@ describe('sluice sysctl', () => {
 
   it('-r prints what matches only, -b a value without a line end, and a line with - may name what there is not', async () => {
     expect(await sluice('sysctl', '-a', '-r', 'rmem|somaxconn')).toBe(ExitStatus.Ok)
-    expect(out).toBe('net.core.somaxconn = 4096\nnet.ipv4.tcp_rmem = 4096\t131072\t6291456\n')
-    out = ''
+    expect(output.out).toBe('net.core.somaxconn = 4096\nnet.ipv4.tcp_rmem = 4096\t131072\t6291456\n')
+    output.out = ''
     expect(await sluice('sysctl', '-b', 'tcp_sack')).toBe(ExitStatus.Ok)
-    expect(out).toBe('1')
-    out = ''
+    expect(output.out).toBe('1')
+    output.out = ''
     expect(await sluice('sysctl', '-p', file('-net.ipv4.nothing = 1\ntcp_sack = 0\n'))).toBe(ExitStatus.Ok)
-    expect(out).toBe('net.ipv4.tcp_sack = 0\n')
+    expect(output.out).toBe('net.ipv4.tcp_sack = 0\n')
   })
 
   it('prints what is named, with or without prefix, and -n the value alone', async () => {
     expect(await sluice('sysctl', 'tcp_retries2', 'net.core.somaxconn')).toBe(ExitStatus.Ok)
-    expect(out).toBe('net.ipv4.tcp_retries2 = 15\nnet.core.somaxconn = 4096\n')
-    out = ''
+    expect(output.out).toBe('net.ipv4.tcp_retries2 = 15\nnet.core.somaxconn = 4096\n')
+    output.out = ''
     await sluice('sysctl', '-n', 'tcp_retries2')
-    expect(out).toBe('15\n')
-    out = ''
+    expect(output.out).toBe('15\n')
+    output.out = ''
     await sluice('sysctl', '-N', 'tcp_retries2')
-    expect(out).toBe('net.ipv4.tcp_retries2\n')
+    expect(output.out).toBe('net.ipv4.tcp_retries2\n')
   })
 
   it('sets, after the environment and files, and prints what it set', async () => {
     vi.stubEnv('SLUICE_SYSCTL', 'tcp_retries2=7 tcp_sack=0')
     const name = file('# comment\nnet.ipv4.tcp_retries2 = 8\ntcp_wmem = 4096 8192 16384\n')
     expect(await sluice('sysctl', '-p', name, '-w', 'tcp_fin_timeout=9')).toBe(ExitStatus.Ok)
-    expect(out).toBe('net.ipv4.tcp_retries2 = 8\nnet.ipv4.tcp_wmem = 4096\t8192\t16384\nnet.ipv4.tcp_fin_timeout = 9\n')
-    out = ''
+    expect(output.out).toBe(
+      'net.ipv4.tcp_retries2 = 8\nnet.ipv4.tcp_wmem = 4096\t8192\t16384\nnet.ipv4.tcp_fin_timeout = 9\n',
+    )
+    output.out = ''
     await sluice('sysctl', 'tcp_sack', '-q', 'tcp_retries2=3')
-    expect(out).toBe('net.ipv4.tcp_sack = 0\n')
+    expect(output.out).toBe('net.ipv4.tcp_sack = 0\n')
   })
 
   it.each([
@@ -97,18 +88,18 @@ describe('sluice sysctl', () => {
     ['nothing', [], 'name a parameter'],
   ])('says what is wrong with %s, and prints nothing else', async (_, args, message) => {
     expect(await sluice('sysctl', ...args, ...(args.length > 0 ? ['tcp_fin_timeout=9'] : []))).toBe(ExitStatus.Failed)
-    expect(err).toContain(message)
-    expect(out).toBe('')
+    expect(output.err).toContain(message)
+    expect(output.out).toBe('')
   })
 
   it('-e passes over what there is not', async () => {
     expect(await sluice('sysctl', '-e', 'tcp_rmen=1', 'tcp_sack=0')).toBe(ExitStatus.Ok)
-    expect(out).toBe('net.ipv4.tcp_sack = 0\n')
+    expect(output.out).toBe('net.ipv4.tcp_sack = 0\n')
   })
 
   it('--json tells everything about each', async () => {
     expect(await sluice('sysctl', '--json', 'tcp_retries2=8')).toBe(ExitStatus.Ok)
-    expect(JSON.parse(out)).toEqual([
+    expect(JSON.parse(output.out)).toEqual([
       {
         name: 'net.ipv4.tcp_retries2',
         value: 8,
@@ -127,7 +118,7 @@ describe('sluice netstat', () => {
   it('-s words the counters as netstat does: zeros of TcpExt are left out, those of Tcp are not', async () => {
     const counters = { ActiveOpens: 3, ListenOverflows: 2, TCPSynRetrans: 7, DelayedACKLost: 0, UdpInDatagrams: 9 }
     expect(await sluice('netstat', '-s', file(JSON.stringify(counters)))).toBe(ExitStatus.Ok)
-    expect(out).toBe(`Tcp:
+    expect(output.out).toBe(`Tcp:
     3 active connection openings
     0 passive connection openings
     0 failed connection attempts
@@ -150,7 +141,7 @@ Sluice:
     const counters = new Mib().toObject()
     counters.TCPTimeouts = 3
     await sluice('netstat', '-s', '--json', file(JSON.stringify(counters)))
-    const groups = JSON.parse(out)
+    const groups = JSON.parse(output.out)
     expect(Object.keys(groups)).toEqual(['Tcp', 'TcpExt', 'Sluice'])
     expect(groups.TcpExt.TCPTimeouts).toBe(3)
     expect(Object.keys(groups.TcpExt)).toEqual([...mibGroups.TcpExt])
@@ -162,7 +153,7 @@ Sluice:
     ['what is no number', '{"TW":"many"}', /TW is no number/],
   ])('refuses %s', async (_, text, message) => {
     expect(await sluice('netstat', '-s', file(text))).toBe(ExitStatus.Failed)
-    expect(err).toMatch(message)
-    expect(out).toBe('')
+    expect(output.err).toMatch(message)
+    expect(output.out).toBe('')
   })
 })
