@@ -1,33 +1,18 @@
+import { partsOf, type SegmentParts } from '../impair/index.ts'
 import { Flag, formatSegment, ParseResult, parseSegment, Segment, type Seq, seqAdd, seqDiff } from '../wire/index.ts'
 import type { Flow } from './sim/sim-link.ts'
 
 /** A segment on a link, as a predicate of `network.drop` sees it. */
-export interface LinkSegment {
+export interface LinkSegment extends SegmentParts {
   /** The hosts that it goes between, by name. */
   readonly from: string
   readonly to: string
-  readonly srcPort: number
-  readonly dstPort: number
-  readonly syn: boolean
-  readonly ack: boolean
-  readonly fin: boolean
-  readonly rst: boolean
-  readonly psh: boolean
   /** Which segment of its connection and direction this is, from 0. */
   readonly index: number
   /** How often this SYN, these data or this FIN has come along, this time counted. */
   readonly attempt: number
-  /** Sequence and acknowledgement numbers, 0 … 2³² − 1. */
-  readonly seq: number
-  readonly ackNumber: number
   /** Position of the first byte of data in its direction, from 0. */
   readonly offset: number
-  /** The window field, unscaled. */
-  readonly window: number
-  /** Bytes of data, and the data, borrowed until return. */
-  readonly length: number
-  readonly payload: Buffer
-  readonly sack: readonly (readonly [number, number])[]
 }
 
 /** One direction of a connection: what it has sent. */
@@ -111,29 +96,14 @@ const keyOf = (from: string, fromPort: number, to: string, toPort: number): stri
 /** The view of a segment for predicates. */
 export function viewOf(flow: Flow, stream: Stream, segment: Segment, attempt: number): LinkSegment {
   const { flags, seq } = segment
-  const has = (flag: number): boolean => (flags & flag) !== 0
+  const syn = (flags & Flag.SYN) !== 0
   return {
+    ...partsOf(segment),
     from: flow.link.from.name,
     to: flow.link.to.name,
-    srcPort: segment.srcPort,
-    dstPort: segment.dstPort,
-    syn: has(Flag.SYN),
-    ack: has(Flag.ACK),
-    fin: has(Flag.FIN),
-    rst: has(Flag.RST),
-    psh: has(Flag.PSH),
     index: stream.segments - 1,
     attempt,
-    seq: seq >>> 0,
-    ackNumber: segment.ack >>> 0,
-    offset: Math.max(0, seqDiff(seq, stream.iss ?? seq) - (has(Flag.SYN) ? 0 : 1)),
-    window: segment.wnd,
-    length: segment.payloadLength,
-    payload: segment.buffer.subarray(segment.payloadStart, segment.payloadEnd),
-    sack: Array.from({ length: segment.sackCount }, (_, i) => [
-      segment.sack[2 * i] >>> 0,
-      segment.sack[2 * i + 1] >>> 0,
-    ]),
+    offset: Math.max(0, seqDiff(seq, stream.iss ?? seq) - (syn ? 0 : 1)),
   }
 }
 
