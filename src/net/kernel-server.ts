@@ -1,8 +1,7 @@
 import nodeNet from 'node:net'
-import { kAdopt, kKernel, kStack, type ServerInternals, type SocketInternals } from './internals.ts'
+import { adoptAccepted } from './accepted.ts'
+import { kKernel, type ServerInternals } from './internals.ts'
 import { KernelHandle } from './kernel-handle.ts'
-import { Socket } from './socket.ts'
-import type { Socket as PublicSocket } from './types.ts'
 
 // A server that listens on what is no port of a stack (a pipe, a Unix domain socket, a descriptor or a handle opened elsewhere) has a
 // server of Node's own behind it, which listens, shares with cluster workers and has the errors.
@@ -32,15 +31,5 @@ function accept(server: ServerInternals, accepted: nodeNet.Socket, admits: (serv
     accepted.destroy()
     return
   }
-  const { allowHalfOpen, highWaterMark } = server
-  const socket = new Socket({
-    allowHalfOpen,
-    readableHighWaterMark: highWaterMark,
-    writableHighWaterMark: highWaterMark,
-  }) as unknown as SocketInternals
-  socket[kStack] = server[kStack]
-  server._connections++
-  const { pauseOnConnect: pause, noDelay, keepAlive, keepAliveInitialDelay } = server
-  socket[kAdopt](new KernelHandle(null, accepted), { server, pause, noDelay, keepAlive, keepAliveInitialDelay })
-  server.emit('connection', socket as unknown as PublicSocket & never)
+  adoptAccepted(server, new KernelHandle(null, accepted))
 }

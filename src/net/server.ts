@@ -13,6 +13,7 @@ import {
   type Listener,
   type ListenerInfo,
 } from '../stack/index.ts'
+import { adoptAccepted } from './accepted.ts'
 import {
   isPipeName,
   normalizeArgs,
@@ -34,16 +35,7 @@ import {
   serverNotRunning,
 } from './errors.ts'
 import { acceptedHandle, deafOwner, ListenHandle, socketName } from './handle.ts'
-import {
-  kAcceptPaused,
-  kAdopt,
-  kKernel,
-  kListener,
-  kStack,
-  kTcp,
-  type ServerInternals,
-  type SocketInternals,
-} from './internals.ts'
+import { kAcceptPaused, kKernel, kListener, kStack, kTcp, type ServerInternals } from './internals.ts'
 import { listenOnKernel } from './kernel-server.ts'
 import { listensOnRoutable, wildcardHeedsIpv6Only, zeroMeansNobody } from './node-release.ts'
 import { likeNode } from './node-shape.ts'
@@ -337,22 +329,7 @@ function accept(server: Self, endpoint: Endpoint): EndpointOwner | null {
   }
 
   const handle = acceptedHandle(endpoint, family, (server[kStack] ?? defaultStack)())
-  const { allowHalfOpen, highWaterMark } = server
-  const socket = new Socket({
-    allowHalfOpen,
-    readableHighWaterMark: highWaterMark,
-    writableHighWaterMark: highWaterMark,
-  }) as unknown as SocketInternals
-  socket[kStack] = server[kStack]
-  server._connections++
-  socket[kAdopt](handle, {
-    server,
-    pause: server.pauseOnConnect,
-    noDelay: server.noDelay,
-    keepAlive: server.keepAlive,
-    keepAliveInitialDelay: server.keepAliveInitialDelay,
-  })
-  server.emit('connection', socket as unknown as PublicSocket & never)
+  const socket = adoptAccepted(server, handle)
   if (serverSockets.hasSubscribers) serverSockets.publish({ socket })
   return handle
 }
