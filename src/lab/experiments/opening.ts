@@ -16,12 +16,7 @@ const handshake: Experiment = {
   shows: 'SYN, SYN-ACK, ACK, with mss, sackOK, timestamps and window scaling; the states of both sides',
   network: { delay: 10 },
   async run(scene) {
-    const states: Record<string, string[]> = { client: [], server: [] }
-    for (const host of [scene.client, scene.server]) {
-      host.stack.trace((event) => {
-        if (event.type === 'state') states[host.name]?.push(event.to)
-      })
-    }
+    const states = scene.states(scene.client)
     await scene.establish()
     await scene.pass(1)
     scene.table()
@@ -42,11 +37,7 @@ const handshake: Experiment = {
       'the SYN-ACK acknowledges the SYN, and the ACK the SYN-ACK',
       synAck.ackNumber === (syn.seq + 1) >>> 0 && ack.ackNumber === (synAck.seq + 1) >>> 0,
     )
-    scene.check(
-      'the client goes through SYN_SENT to ESTABLISHED',
-      states.client.join(' ') === 'SYN_SENT ESTABLISHED',
-      states.client.join(' '),
-    )
+    scene.checkIs('the client goes through', states.join(' '), 'SYN_SENT ESTABLISHED')
     const both = [scene.client, scene.server].map((host) => host.sockets().find(({ state }) => state === 'ESTABLISHED'))
     scene.check(
       'both sides are ESTABLISHED',
@@ -62,26 +53,17 @@ const simultaneousOpen: Experiment = {
   shows: 'SYN_SENT → SYN_RECV → ESTABLISHED on both sides, and one connection',
   network: { delay: 50 },
   async run(scene) {
-    const states = new Map<string, string[]>()
     const ends = [scene.client, scene.server]
+    const states = ends.map((host) => scene.states(host))
     const sockets = ends.map((host, i) => {
-      const seen: string[] = []
-      states.set(host.name, seen)
-      host.stack.trace((event) => {
-        if (event.type === 'state') seen.push(event.to)
-      })
       const other = ends[1 - i]
       return host.net.connect({ port: 5000, localPort: 5000, host: other.address, localAddress: host.address })
     })
     await Promise.all(sockets.map((socket) => once(socket, 'connect')))
     await scene.pass(1)
     scene.table()
-    for (const [name, seen] of states) {
-      scene.check(
-        `${name} goes SYN_SENT → SYN_RECV → ESTABLISHED`,
-        seen.join(' ') === 'SYN_SENT SYN_RECV ESTABLISHED',
-        seen.join(' '),
-      )
+    for (const [i, { name }] of ends.entries()) {
+      scene.checkIs(`the ${name} goes through`, states[i].join(' '), 'SYN_SENT SYN_RECV ESTABLISHED')
     }
     scene.check(
       'each has one connection',
