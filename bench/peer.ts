@@ -8,11 +8,13 @@ export interface Task {
   variant: Variant
   settings: Settings
   /** Where to connect to; absent: this is the serving side. */
-  address?: Address
+  addresses?: Address[]
+  /** Where to write what the process was at; absent: nowhere. `interval`: µs. */
+  profile?: { file: string; interval: number }
 }
 
 export type Order = { task: Task } | { finish: true }
-export type Answer = { address: Address } | { sample: Sample } | { error: string }
+export type Answer = { addresses: Address[] } | { sample: Sample } | { error: string }
 
 if (process.send === undefined) throw new Error('bench/peer.ts is started by npm run bench')
 const answer = (message: Answer): void => void process.send?.(message)
@@ -22,25 +24,33 @@ const failed = (error: unknown): void => answer({ error: error instanceof Error 
 process.on('disconnect', () => process.exit())
 process.on('uncaughtException', failed)
 
-let finish: (() => Sample) | null = null
+let endProfile: (() => void) | null = null
+let finish: (() => Sample | Promise<Sample>) | null = null
 process.on('message', (order: Order) => {
   if ('task' in order) work(order.task).catch(failed)
-  else {
-    try {
-      answer({ sample: finish?.() ?? {} })
-    } catch (error) {
-      failed(error)
-    }
-  }
+  else end().catch(failed)
 })
 
-async function work({ measurement, variant, settings, address }: Task): Promise<void> {
+async function end(): Promise<void> {
+  endProfile?.()
+  answer({ sample: (await finish?.()) ?? {} })
+}
+
+async function work({ measurement, variant, settings, addresses, profile }: Task): Promise<void> {
   const what = measurements.find(({ name }) => name === measurement)!
   const transport = await transportKinds.find(({ name }) => name === variant.kind)!.open(variant.options)
-  if (address !== undefined) answer({ sample: await what.drive(transport, address, settings) })
-  else {
+  // Not what it takes to get there.
+  if (profile !== undefined) {
+    const { recordProfile } = await import('./profile/recorder.ts')
+    endProfile = recordProfile(profile.file, profile.interval)
+  }
+  if (addresses !== undefined) {
+    const sample = await what.drive(transport, addresses, settings)
+    endProfile?.()
+    answer({ sample })
+  } else {
     const serving = await what.serve(transport, settings)
     finish = serving.finish
-    answer({ address: serving.address })
+    answer({ addresses: serving.addresses })
   }
 }

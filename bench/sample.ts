@@ -7,21 +7,29 @@ import type { Answer, Order, Task } from './peer.ts'
 import type { Variant } from './transports/index.ts'
 
 const PEER = fileURLToPath(new URL('peer.ts', import.meta.url))
-/** Something is broken when a sample takes this long, ms. */
-const LIMIT = 120_000
+/** Something is broken when a sample takes so many times as long as it should, and this much longer. */
+const PATIENCE = 4
+const MORE_PATIENCE_SECONDS = 60
 
-export async function takeSample(measurement: Measurement, variant: Variant, settings: Settings): Promise<Sample> {
+/** `profile`: records what each side is at, into files of those names. */
+export async function takeSample(
+  measurement: Measurement,
+  variant: Variant,
+  settings: Settings,
+  profile?: { server: string; client: string; interval: number },
+): Promise<Sample> {
+  const limit = PATIENCE * measurement.seconds(settings) + MORE_PATIENCE_SECONDS
   // Both begin at once: it is their start that takes the time.
-  const server = new Peer()
-  const client = new Peer()
+  const server = new Peer(limit)
+  const client = new Peer(limit)
   const timer = setTimeout(() => {
     server.kill()
     client.kill()
-  }, LIMIT)
+  }, limit * 1000)
   try {
     const task: Task = { measurement: measurement.name, variant, settings }
-    const { address } = await server.ask<'address'>({ task })
-    const { sample } = await client.ask<'sample'>({ task: { ...task, address } })
+    const { addresses } = await server.ask<'addresses'>({ task: { ...task, ...profiled(profile, 'server') } })
+    const { sample } = await client.ask<'sample'>({ task: { ...task, ...profiled(profile, 'client'), addresses } })
     const { sample: served } = await server.ask<'sample'>({ finish: true })
     return { ...sample, ...served }
   } finally {
@@ -30,22 +38,29 @@ export async function takeSample(measurement: Measurement, variant: Variant, set
   }
 }
 
+function profiled(profile: Parameters<typeof takeSample>[3], side: 'server' | 'client'): Partial<Task> {
+  return profile === undefined ? {} : { profile: { file: profile[side], interval: profile.interval } }
+}
+
 type Reply<Key extends string> = Extract<Answer, Record<Key, unknown>>
 
 class Peer {
   readonly #child: ChildProcess
   readonly #gone: Promise<unknown>
 
-  constructor() {
+  readonly #limit: number
+
+  constructor(limit: number) {
+    this.#limit = limit
     this.#child = fork(PEER, [], { execArgv: [...process.execArgv, '--expose-gc'] })
     // What goes wrong with it shows in its end.
     this.#child.on('error', () => {})
     this.#gone = new Promise((resolve) => this.#child.once('exit', resolve))
   }
 
-  ask<Key extends 'address' | 'sample'>(order: Order): Promise<Reply<Key>> {
+  ask<Key extends 'addresses' | 'sample'>(order: Order): Promise<Reply<Key>> {
     return new Promise((resolve, reject) => {
-      const gone = (): void => reject(new Error('the process ended, or was ended after two minutes'))
+      const gone = (): void => reject(new Error(`the process ended, or was ended after ${Math.round(this.#limit)} s`))
       if (!this.#child.connected) return gone()
       this.#child.once('exit', gone)
       this.#child.once('message', (answer: Answer) => {

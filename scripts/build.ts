@@ -20,10 +20,17 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 import { lazyChunks } from './lazy-chunks.ts'
+import { plainBuiltins } from './plain-builtins.ts'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const dist = resolve(root, process.argv[2] ?? 'dist')
 const manifest: { dependencies: Record<string, string> } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+
+/**
+ * Packages that come along. dgram-as-promised is a module of ES only, which nobody can require before Node 24.9 under jest; to find
+ * eventemitter3 among the installed ones takes longer than to load it.
+ */
+const BUNDLED = ['dgram-as-promised', 'eventemitter3']
 
 rmSync(dist, { recursive: true, force: true })
 mkdirSync(join(dist, 'types'), { recursive: true })
@@ -44,13 +51,15 @@ async function compile(): Promise<(entry: string) => string[]> {
       cli: 'src/cli/index.ts',
     },
     platform: 'node',
-    // dgram-as-promised is a module of ES only, which nobody can require before Node 24.9 under jest: it comes along.
-    external: [/^node:/, ...Object.keys(manifest.dependencies).filter((name) => name !== 'dgram-as-promised')],
+    external: [/^node:/, ...Object.keys(manifest.dependencies).filter((name) => !BUNDLED.includes(name))],
     // Entries export what their source does and nothing for the sake of other chunks.
     preserveEntrySignatures: 'strict',
     // What every program pays for at its start is what `sluice/register` needs to stand ready. The stack comes with the first connection
     // or server, what impairs or captures when it is asked for.
-    plugins: [lazyChunks({ stack: ['net', 'register'], impair: ['stack'], observe: ['stack'] })],
+    plugins: [
+      lazyChunks({ stack: ['net', 'register'], impair: ['stack'], observe: ['stack'], controllers: ['stack'] }),
+      plainBuiltins(),
+    ],
     onLog(level, log, defaultHandler) {
       if (level === 'warn') throw new Error(log.message)
       defaultHandler(level, log)
@@ -67,9 +76,12 @@ async function compile(): Promise<(entry: string) => string[]> {
     comments: false,
     codeSplitting: {
       groups: [
-        { name: 'wire', test: /\/src\/wire\//, priority: 2 },
+        // Of what the stack and its late chunks have in common.
+        { name: 'wire', test: /\/src\/(wire\/|congestion\/(options|pacer|reno)\.ts$)/, priority: 2 },
         // What takes Node's timers: before a program replaces them.
         { name: 'early', test: /\/src\/(stack\/(above|clock|exit)|observe\/capture-output)\.ts$/, priority: 2 },
+        // All but the one that connections have unless they ask for another.
+        { name: 'controllers', test: /\/src\/congestion\/(bbr3?\/|fixed|vegas|westwood)/ },
         { name: 'impair', test: /\/src\/impair\// },
         { name: 'observe', test: /\/src\/observe\// },
       ],

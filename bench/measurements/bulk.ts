@@ -1,54 +1,45 @@
-// One connection, as fast as it goes, from the driving to the serving process: what an application reads in a second.
+// As much as goes, by one connection and by many at once.
 
-import { ignoreErrors, type Measurement } from './measurement.ts'
+import type { Measurement, Setting } from './measurement.ts'
+import { stream } from './stream.ts'
 
-export const bulk: Measurement = {
-  name: 'bulk',
-  figures: [{ name: 'throughput', title: 'bulk throughput', unit: 'MB/s', better: 'more' }],
-  settings: (quick) => ({ warmup: quick ? 200 : 500, duration: quick ? 500 : 2000, chunk: 65_536 }),
+/** SO_RCVBUF of a UDP socket where `net.core.rmem_max` was never touched, however much is asked for. */
+const STOCK_BUFFER = 212_992
 
-  async serve(transport, { warmup, duration }) {
-    let throughput = 0
-    const address = await transport.listen((connection) => {
-      let began = -1
-      let from = -1
-      let bytes = 0
-      let done = false
-      ignoreErrors(connection)
-      connection.on('data', (chunk) => {
-        const now = performance.now()
-        if (began < 0) began = now
-        // The window opens, code is compiled: from then on it counts.
-        if (from < 0) {
-          if (now - began >= warmup) from = now
-          return
-        }
-        bytes += chunk.length
-        if (now - from < duration || done) return
-        done = true
-        throughput = bytes / (now - from) / 1000
-        connection.write(Buffer.of(1))
-      })
-    })
-    return { address, finish: () => ({ throughput }) }
-  },
+const MTU_1500 = { mtu: 1500 } as const
+const NO_OFFLOAD = { mtu: 1500, offload: 'off' } as const
+const STOCK = { recvBufferSize: STOCK_BUFFER } as const
 
-  async drive(transport, address, { chunk }) {
-    const connection = await transport.connect(address)
-    const data = Buffer.alloc(chunk, 'sluice ')
-    let stopped = false
-    const pump = (): void => {
-      while (!stopped && connection.write(data));
-    }
-    return new Promise((resolve, reject) => {
-      connection.on('error', reject)
-      connection.on('drain', pump)
-      connection.on('data', () => {
-        stopped = true
-        resolve({})
-      })
-      connection.on('close', () => reject(new Error('the connection was closed')))
-      pump()
-    })
-  },
+const SETTINGS: readonly Setting[] = [
+  { label: 'mtu 1500', options: MTU_1500, kinds: ['sluice'] },
+  { label: 'mtu 1500, no offload', options: NO_OFFLOAD, kinds: ['sluice'] },
+  { label: '208 KB buffer', options: STOCK, kinds: ['sluice', 'udx'] },
+  { label: '208 KB buffer, mtu 1500', options: { ...MTU_1500, ...STOCK }, kinds: ['sluice'] },
+  { label: '208 KB buffer, mtu 1500, no offload', options: { ...NO_OFFLOAD, ...STOCK }, kinds: ['sluice'] },
+]
+
+function bulkOf(connections: number, settingsBeside: readonly Setting[]): Measurement {
+  const what = connections === 1 ? 'bulk, 1 connection' : `bulk, ${connections} connections`
+  return {
+    ...stream,
+    name: `bulk:${connections}`,
+    group: 'bulk',
+    figures: [
+      { name: 'throughput', title: what, unit: 'MB/s', better: 'more' },
+      { name: 'cost', title: `${what}, processors`, unit: 's/GB', better: 'less' },
+    ],
+    settingsBeside,
+    settings: (quick) => ({
+      connections,
+      warmup: quick ? 200 : 700,
+      duration: quick ? 500 : 2000,
+      chunk: 65_536,
+    }),
+  }
 }
+
+export const bulk: readonly Measurement[] = [
+  bulkOf(1, SETTINGS),
+  bulkOf(16, SETTINGS.slice(0, 1)),
+  bulkOf(256, SETTINGS.slice(0, 1)),
+]

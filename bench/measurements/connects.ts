@@ -6,20 +6,22 @@ const FLIGHTS = [1, 32]
 
 export const connects: Measurement = {
   name: 'connects',
+  group: 'connects',
   figures: FLIGHTS.map((flight) => ({
     name: `flight${flight}`,
     title: `connect and close, ${flight} under way`,
     unit: '/s',
     better: 'more',
   })),
-  settings: (quick) => ({ warmup: quick ? 100 : 300, duration: quick ? 300 : 1000 }),
+  settings: (quick) => ({ warmup: quick ? 100 : 300, duration: quick ? 300 : 1500 }),
+  seconds: ({ warmup, duration }) => (FLIGHTS.length * (warmup + duration)) / 1000,
 
   async serve(transport) {
     const address = await transport.listen(drain)
-    return { address, finish: () => ({}) }
+    return { addresses: [address], finish: () => ({}) }
   },
 
-  async drive(transport, address, { warmup, duration }) {
+  async drive(transport, [address], { warmup, duration }) {
     const sample: Record<string, number> = {}
     for (const flight of FLIGHTS) {
       const from = performance.now() + warmup

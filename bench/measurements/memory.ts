@@ -1,59 +1,78 @@
-// Connections that stand and say nothing: what each costs in either process. What the kernel holds for its own TCP is not in it.
+// Connections that stand and say nothing: what each costs in either process, and how much the processes work meanwhile. What the kernel
+// holds for its own TCP is not in it.
 
 import type { Connection } from '../transports/index.ts'
-import { drain, type Measurement, type Sample } from './measurement.ts'
+import { whyTooMany } from './descriptors.ts'
+import { drain, type Measurement, openMany, type Sample } from './measurement.ts'
 
+const COUNTS = [1000, 10_000, 100_000]
 const SIDES = ['server', 'client'] as const
+/** Connections to one port: an address has 28,232 ports for its ends of them. */
+const PER_PORT = 25_000
+/** Until what was under way has settled: the server's side of the last handshakes, timers of acknowledgements, what Nagle left. */
+const SETTLE_MS = 500
 
-export const memory: Measurement = {
-  name: 'memory',
-  figures: SIDES.flatMap((side) => [
-    { name: `${side}Rss`, title: `idle connection, ${side}, resident`, unit: 'KB', better: 'less' },
-    { name: `${side}Heap`, title: `idle connection, ${side}, heap and buffers`, unit: 'KB', better: 'less' },
-  ]),
-  settings: (quick) => ({ warmup: 100, count: quick ? 200 : 2000, flight: 16 }),
+function memoryOf(count: number): Measurement {
+  const what = `${count.toLocaleString('en-US')} idle connections`
+  return {
+    name: `memory:${count}`,
+    group: 'memory',
+    at: count,
+    slow: count > 10_000,
+    figures: SIDES.flatMap((side) => [
+      { name: `${side}Rss`, title: `${what}, ${side}, resident, each`, unit: 'KB', better: 'less' as const },
+      { name: `${side}Heap`, title: `${what}, ${side}, heap and buffers, each`, unit: 'KB', better: 'less' as const },
+      { name: `${side}Idle`, title: `${what}, ${side}, processor`, unit: '%', better: 'less' as const },
+    ]),
+    settings: (quick) => ({
+      warmup: 100,
+      count,
+      flight: 32,
+      ports: Math.ceil(count / PER_PORT),
+      idle: quick ? 500 : 3000,
+    }),
+    seconds: ({ idle }) => (2 * idle + 3 * SETTLE_MS) / 1000 + count * 250e-6,
+    whyNot: (kind) => whyTooMany(kind, count),
 
-  async serve(transport, { warmup, count }) {
-    const connections: Connection[] = []
-    let before: Usage | null = null
-    const address = await transport.listen((connection) => {
-      drain(connection)
-      connections.push(connection)
-      // What the first ones bring with them, code above all, belongs to no connection.
-      if (connections.length === warmup) before = usage()
-    })
-    return {
-      address,
-      finish: () => {
-        if (connections.length < warmup + count || before === null) throw new Error('connections are missing')
-        return perConnection('server', before, usage(), count)
-      },
-    }
-  },
+    async serve(transport, { warmup, count, ports, idle }) {
+      const connections: Connection[] = []
+      let before: Usage | null = null
+      const accept = (connection: Connection): void => {
+        drain(connection)
+        connections.push(connection)
+        // What the first ones bring with them, code above all, belongs to no connection.
+        if (connections.length === warmup) before = usage()
+      }
+      const addresses = []
+      for (let i = 0; i < ports; i++) addresses.push(await transport.listen(accept))
+      return {
+        addresses,
+        finish: async () => {
+          if (connections.length < warmup + count || before === null) throw new Error('connections are missing')
+          return { ...perConnection('server', before, usage(), count), serverIdle: await share(idle) }
+        },
+      }
+    },
 
-  async drive(transport, address, { warmup, count, flight }) {
-    const connections: Connection[] = []
-    const open = async (number: number): Promise<void> => {
-      let left = number
-      const some = async (): Promise<void> => {
-        while (left-- > 0) {
-          const connection = await transport.connect(address)
+    async drive(transport, addresses, { warmup, count, flight, idle }) {
+      const connections: Connection[] = []
+      const open = async (number: number): Promise<void> => {
+        for (const connection of await openMany(transport, addresses, number, flight)) {
           drain(connection)
           connections.push(connection)
         }
+        await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
       }
-      await Promise.all(Array.from({ length: flight }, some))
-      // Until what was under way has settled: the server's side of the last handshakes, and timers of acknowledgements.
-      await new Promise((resolve) => setTimeout(resolve, 300))
-    }
-    await open(warmup)
-    const before = usage()
-    await open(count)
-    const sample = perConnection('client', before, usage(), count)
-    if (connections.length !== warmup + count) throw new Error('connections are missing')
-    return sample
-  },
+      await open(warmup)
+      const before = usage()
+      await open(count)
+      const sample = perConnection('client', before, usage(), count)
+      return { ...sample, clientIdle: await share(idle) }
+    },
+  }
 }
+
+export const memory: readonly Measurement[] = COUNTS.map(memoryOf)
 
 interface Usage {
   rss: number
@@ -73,4 +92,14 @@ function perConnection(side: (typeof SIDES)[number], before: Usage, after: Usage
     [`${side}Rss`]: (after.rss - before.rss) / count / 1000,
     [`${side}Heap`]: (after.heap - before.heap) / count / 1000,
   }
+}
+
+/** How much of one processor this process takes in the `ms` to come, %. */
+async function share(ms: number): Promise<number> {
+  // The collection of what came before would be in it.
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
+  const [before, began] = [process.cpuUsage(), performance.now()]
+  await new Promise((resolve) => setTimeout(resolve, ms))
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 10 / (performance.now() - began)
 }

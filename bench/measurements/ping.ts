@@ -5,21 +5,23 @@ import { ignoreErrors, type Measurement } from './measurement.ts'
 
 export const ping: Measurement = {
   name: 'ping',
+  group: 'ping',
   figures: [
     { name: 'p50', title: 'ping-pong, 64 bytes, p50', unit: 'µs', better: 'less' },
     { name: 'p99', title: 'ping-pong, 64 bytes, p99', unit: 'µs', better: 'less' },
   ],
-  settings: (quick) => ({ warmup: quick ? 500 : 2000, count: quick ? 2000 : 20_000, size: 64 }),
+  settings: (quick) => ({ warmup: quick ? 500 : 2000, count: quick ? 2000 : 50_000, size: 64 }),
+  seconds: ({ count }) => count * 50e-6,
 
   async serve(transport) {
     const address = await transport.listen((connection) => {
       ignoreErrors(connection)
       connection.on('data', (chunk) => void connection.write(chunk))
     })
-    return { address, finish: () => ({}) }
+    return { addresses: [address], finish: () => ({}) }
   },
 
-  async drive(transport, address, { warmup, count, size }) {
+  async drive(transport, [address], { warmup, count, size }) {
     const connection = await transport.connect(address)
     const message = Buffer.alloc(size, 'ping')
     const times = new Float64Array(count)

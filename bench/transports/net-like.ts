@@ -3,8 +3,9 @@ import type { AddressInfo } from 'node:net'
 import type { Net } from '../../src/index.ts'
 import type { Transport } from './transport.ts'
 
-/** A transport from anything that has the API of `net`. */
-export function netLike(net: Pick<Net, 'connect' | 'createServer'>): Transport {
+/** A transport from anything that has the API of `net`. `options`: of each `connect`. */
+export function netLike(net: Pick<Net, 'connect' | 'createServer'>, options: object = {}): Transport {
+  const socket = ({ port }: { port: number }) => net.connect({ ...options, port, host: '127.0.0.1', noDelay: true })
   return {
     async listen(accept) {
       const server = net.createServer({ noDelay: true }, accept)
@@ -12,15 +13,16 @@ export function netLike(net: Pick<Net, 'connect' | 'createServer'>): Transport {
       await once(server, 'listening')
       return { port: (server.address() as AddressInfo).port }
     },
-    connect({ port }) {
+    connect(address) {
       return new Promise((resolve, reject) => {
-        const socket = net.connect({ port, host: '127.0.0.1', noDelay: true })
-        socket.once('error', reject)
-        socket.once('connect', () => {
-          socket.off('error', reject)
-          resolve(socket)
+        const connecting = socket(address)
+        connecting.once('error', reject)
+        connecting.once('connect', () => {
+          connecting.off('error', reject)
+          resolve(connecting)
         })
       })
     },
+    socket,
   }
 }

@@ -16,6 +16,7 @@ declare module 'udx-native' {
     on(event: 'data', listener: (chunk: Buffer) => void): unknown
     on(event: 'drain' | 'end' | 'close', listener: () => void): unknown
     on(event: 'error', listener: (error: Error) => void): unknown
+    once(event: 'drain', listener: () => void): unknown
   }
 
   export interface UDXSocket {

@@ -9,8 +9,8 @@ import type { Connection, Transport, TransportKind } from './transport.ts'
 export const udx: TransportKind = {
   name: 'udx',
   label: 'udx-native',
-  async open() {
-    return openUdx('127.0.0.1')
+  async open({ recvBufferSize }) {
+    return openUdx('127.0.0.1', '127.0.0.1', recvBufferSize)
   },
 }
 
@@ -27,7 +27,8 @@ export type UdxConnection = Connection & UDXStream
 
 class UdxTransport implements Transport {
   readonly #udx: UDX
-  readonly #socket: UDXSocket
+  /** Of a client: all of its streams go by it. */
+  #client: UDXSocket | null = null
   readonly #host: string
   readonly #local: string
   readonly #receiveBuffer: number | undefined
@@ -37,17 +38,16 @@ class UdxTransport implements Transport {
 
   constructor(udx: UDX, host: string, local: string, receiveBuffer: number | undefined) {
     this.#udx = udx
-    this.#socket = udx.createSocket()
     this.#host = host
     this.#local = local
     this.#receiveBuffer = receiveBuffer
   }
 
   async listen(accept: (stream: UdxConnection) => void): Promise<{ port: number }> {
-    this.#bind(this.#host)
+    const socket = this.#bind(this.#host)
     /** By the client's port and stream number, so that a question asked twice gets the same answer. */
     const answered = new Map<string, number>()
-    this.#socket.on('message', (message, { host, port }) => {
+    socket.on('message', (message, { host, port }) => {
       const remoteId = message.readUInt32BE()
       const key = `${port} ${remoteId}`
       let id = answered.get(key)
@@ -55,38 +55,44 @@ class UdxTransport implements Transport {
         id = this.#nextId++
         answered.set(key, id)
         const stream = this.#udx.createStream(id)
-        stream.connect(this.#socket, remoteId, port, host)
+        stream.connect(socket, remoteId, port, host)
         stream.on('close', () => answered.delete(key))
         accept(ending(stream))
       }
-      this.#socket.trySend(pair(remoteId, id), port, host)
+      socket.trySend(pair(remoteId, id), port, host)
     })
-    return { port: this.#socket.address()!.port }
+    return { port: socket.address()!.port }
   }
 
   connect({ port }: { port: number }): Promise<UdxConnection> {
-    if (!this.#socket.bound) {
-      this.#bind(this.#local)
-      this.#socket.on('message', (message) => this.#waiting.get(message.readUInt32BE())?.(message.readUInt32BE(4)))
-    }
+    this.#client ??= this.#openClient()
+    const socket = this.#client
     const id = this.#nextId++
     const stream = this.#udx.createStream(id)
-    const ask = (): void => this.#socket.trySend(pair(id, 0), port, this.#host)
+    const ask = (): void => socket.trySend(pair(id, 0), port, this.#host)
     return new Promise((resolve) => {
       const timer = setInterval(ask, RETRY_MS)
       this.#waiting.set(id, (remoteId) => {
         clearInterval(timer)
         this.#waiting.delete(id)
-        stream.connect(this.#socket, remoteId, port, this.#host)
+        stream.connect(socket, remoteId, port, this.#host)
         resolve(ending(stream))
       })
       ask()
     })
   }
 
-  #bind(address: string): void {
-    this.#socket.bind(0, address)
-    if (this.#receiveBuffer !== undefined) this.#socket.setRecvBufferSize(this.#receiveBuffer)
+  #openClient(): UDXSocket {
+    const socket = this.#bind(this.#local)
+    socket.on('message', (message) => this.#waiting.get(message.readUInt32BE())?.(message.readUInt32BE(4)))
+    return socket
+  }
+
+  #bind(address: string): UDXSocket {
+    const socket = this.#udx.createSocket()
+    socket.bind(0, address)
+    if (this.#receiveBuffer !== undefined) socket.setRecvBufferSize(this.#receiveBuffer)
+    return socket
   }
 }
 

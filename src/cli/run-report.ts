@@ -7,6 +7,7 @@ import {
   type ProcessReport,
   type RunPlan,
   sessionFiles,
+  type UdpTraffic,
 } from '../run/index.ts'
 
 /** What the impairment did to what goes to and from a destination. */
@@ -40,6 +41,8 @@ interface RunReport {
   impair: string
   processes: { ordinal: number; pid: number; command: readonly string[] }[]
   destinations: DestinationReport[]
+  /** What this machine lost of it: neither injected nor the network's doing. */
+  udp: UdpTraffic
 }
 
 /** Prints on standard error what the processes of a run reported, or writes it into a file. */
@@ -54,7 +57,9 @@ function merge(folder: string, { seed, impair }: RunPlan): RunReport {
   const parts: ProcessReport[] = sessionFiles(folder, 'report-').map((file) => JSON.parse(readFileSync(file, 'utf8')))
   const traffic = new Map<string, DestinationTraffic>()
   const injected = new Map<string, Injected>()
+  const udp: UdpTraffic = { received: 0, overflowed: 0, unsent: 0 }
   for (const part of parts) {
+    for (const name of ['received', 'overflowed', 'unsent'] as const) udp[name] += part.udp[name]
     for (const one of part.traffic) {
       traffic.set(one.destination, addTraffic(traffic.get(one.destination) ?? emptyTraffic(one.destination), one))
     }
@@ -74,6 +79,7 @@ function merge(folder: string, { seed, impair }: RunPlan): RunReport {
     impair,
     processes: parts.map(({ ordinal, pid, command }) => ({ ordinal, pid, command })),
     destinations: [...traffic.values()].map((one) => describe(one, injected.get(one.destination) ?? nothing())),
+    udp,
   }
 }
 
@@ -112,7 +118,7 @@ function describe(traffic: DestinationTraffic, injected: Injected): DestinationR
   }
 }
 
-function asText({ seed, impair, processes, destinations }: RunReport): string {
+function asText({ seed, impair, processes, destinations, udp }: RunReport): string {
   const lines = [
     `sluice run: ${impair === '' ? 'nothing impaired' : impair}, seed ${seed}, ${count(processes.length, 'process', 'es')}`,
   ]
@@ -154,6 +160,12 @@ function asText({ seed, impair, processes, destinations }: RunReport): string {
     const said = done.filter((name) => injected[name] > 0).map((name) => `${injected[name]} ${name}`)
     if (said.length > 0) lines.push(`injected, ${destination}: of ${injected.packets} packets ${said.join(', ')}`)
   }
+  const lost = [
+    udp.overflowed > 0 ? `${udp.overflowed} found no room in a socket’s receive buffer` : '',
+    udp.unsent > 0 ? `${udp.unsent} could not be sent` : '',
+  ].filter((words) => words !== '')
+  if (lost.length > 0)
+    lines.push(`not injected, UDP of this machine: of ${udp.received + udp.overflowed} datagrams ${lost.join(', ')}`)
   return `${lines.join('\n')}\n`
 }
 

@@ -1,10 +1,4 @@
-import {
-  type CongestionController,
-  type ControllerEnvironment,
-  newRateSample,
-  type RateSample,
-  type UndoKind,
-} from './controller.ts'
+import type { CongestionController, ControllerEnvironment, RateSample, UndoKind } from './controller.ts'
 import { createCongestionControl } from './registry.ts'
 import { Reno } from './reno.ts'
 
@@ -34,11 +28,8 @@ export class ContainedController implements CongestionController {
   ownsRecovery: boolean
   /** The controller has failed, and Reno is at work. */
   failed = false
-  #inner: CongestionController
-  /** The sender's record, as it was handed in last. */
-  #sample: RateSample = newRateSample()
+  #inner!: CongestionController
   readonly #requested: string
-  readonly #environment: ControllerEnvironment
   readonly #onFault: (fault: ControllerFault) => void
   #mss: number
 
@@ -50,14 +41,12 @@ export class ContainedController implements CongestionController {
     onFault: (fault: ControllerFault) => void,
   ) {
     this.#requested = requested
-    this.#environment = environment
     this.#onFault = onFault
     this.#mss = environment.mss
     this.cwnd = environment.initialWindow
     this.ssthresh = Number.POSITIVE_INFINITY
     this.pacingBps = 0
     this.ownsRecovery = false
-    this.#inner = new Reno({ ...environment, options: {} })
     let made: CongestionController
     try {
       made = make(environment)
@@ -105,7 +94,6 @@ export class ContainedController implements CongestionController {
   }
 
   onAck(sample: RateSample): void {
-    this.#sample = sample
     let good = false
     try {
       this.#give()
@@ -118,7 +106,6 @@ export class ContainedController implements CongestionController {
   }
 
   onEnterRecovery(sample: RateSample): void {
-    this.#sample = sample
     this.#call('onEnterRecovery', (inner) => inner.onEnterRecovery?.(sample))
   }
 
@@ -139,10 +126,10 @@ export class ContainedController implements CongestionController {
   }
 
   /** A controller that does not know of marks takes them for loss (rfc3168#6.1.2). */
-  onEcn(now: number, bytes: number): void {
+  onEcn(now: number, bytes: number, sample: RateSample): void {
     this.#call('onEcn', (inner) => {
-      if (inner.onEcn !== undefined) inner.onEcn(now, bytes)
-      else inner.onEnterRecovery?.(this.#sample)
+      if (inner.onEcn !== undefined) inner.onEcn(now, bytes, sample)
+      else inner.onEnterRecovery?.(sample)
     })
   }
 
@@ -150,8 +137,8 @@ export class ContainedController implements CongestionController {
     this.#call('onIdleRestart', (inner) => inner.onIdleRestart?.(now, idleUs))
   }
 
-  onMss(mss: number): void {
-    this.#call('onMss', (inner) => inner.onMss?.(mss))
+  onMss(mss: number, keepBytes = false): void {
+    this.#call('onMss', (inner) => inner.onMss?.(mss, keepBytes))
     this.#mss = mss
   }
 
@@ -202,7 +189,7 @@ export class ContainedController implements CongestionController {
   }
 
   #replace(call: string, problem: string, error?: unknown): false {
-    const reno = new Reno({ ...this.#environment, mss: this.#mss, initialWindow: this.cwnd, options: {} })
+    const reno = new Reno({ mss: this.#mss, now: 0, initialWindow: this.cwnd, random: () => 0, options: {} })
     reno.ssthresh = this.ssthresh
     this.#inner = reno
     this.pacingBps = 0

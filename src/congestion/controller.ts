@@ -1,5 +1,5 @@
 /**
- * What an acknowledgement tells a controller. One record per connection, filled anew for each call: copy what you keep.
+ * What an acknowledgement tells a controller. One record for all connections, filled anew for each call: copy what you keep.
  * Sizes are bytes, times microseconds since the stack began, rates bytes a second.
  */
 export interface RateSample {
@@ -122,13 +122,16 @@ export interface CongestionController {
   /**
    * The peer reported Congestion Experienced, and no reduction was made for this window of data yet (rfc3168#6.1.2): sets `ssthresh`, as
    * `onEnterRecovery` does, which is called instead where this is missing. `bytes` is what was reported now; `RateSample.ecnMarked`
-   * tells of each mark.
+   * tells of each mark. `sample` is that of the acknowledgement, as far as it is known by then.
    */
-  onEcn?(now: number, bytes: number): void
+  onEcn?(now: number, bytes: number, sample: RateSample): void
   /** Sending resumes after `idleUs` of silence, more than a retransmission timeout. */
   onIdleRestart?(now: number, idleUs: number): void
-  /** The segment size changed. */
-  onMss?(mss: number): void
+  /**
+   * The segment size changed: windows stand for as many segments as before. `keepBytes`: for as many bytes, since a larger segment only proved to
+   * pass, which says nothing of how much may be in flight (rfc4821#6.4, linux: tcp_mtup_probe_success).
+   */
+  onMss?(mss: number, keepBytes?: boolean): void
   /** What `info().cc` shows. */
   info?(): Record<string, number | string | boolean>
 }
@@ -146,6 +149,16 @@ export interface ControllerEnvironment {
   /** Smoothed and smallest round-trip time where already known: of the handshake, or of a connection that runs. */
   srtt?: number
   minRtt?: number
+  /** Where to count how slow start ended; absent: nowhere. */
+  counters?: SlowStartCounters
+}
+
+/** How often slow start ended by a train of ACKs and by a rise of the round trip, and the sum of the windows then, segments (linux: hystart_update). */
+export interface SlowStartCounters {
+  TCPHystartTrainDetect: number
+  TCPHystartTrainCwnd: number
+  TCPHystartDelayDetect: number
+  TCPHystartDelayCwnd: number
 }
 
 export type ControllerFactory = (environment: ControllerEnvironment) => CongestionController

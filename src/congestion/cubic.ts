@@ -73,7 +73,7 @@ export class Cubic implements CongestionController {
   #undoOrigin = 0
   #undoWEst = 0
 
-  constructor({ mss, initialWindow, options }: ControllerEnvironment) {
+  constructor({ mss, initialWindow, options, counters }: ControllerEnvironment) {
     this.#mss = mss
     this.cwnd = initialWindow
     this.#c = numberOption(options, 'c', C, 0.001, 100)
@@ -83,7 +83,8 @@ export class Cubic implements CongestionController {
     this.#fastConvergence = booleanOption(options, 'fastConvergence', true)
     this.#renoFriendly = booleanOption(options, 'renoFriendly', true)
     const hystart = wordOption(options, 'hystart', 'hystart++', ['hystart++', 'hystart', 'off'])
-    this.#slowStartExit = hystart === 'off' ? null : hystart === 'hystart' ? new HyStart() : new HyStartPlusPlus()
+    this.#slowStartExit =
+      hystart === 'off' ? null : hystart === 'hystart' ? new HyStart(counters) : new HyStartPlusPlus(counters)
   }
 
   onSent(now: number, bytes: number, inFlight: number): void {
@@ -140,9 +141,11 @@ export class Cubic implements CongestionController {
     this.#wEst = this.#undoWEst
   }
 
-  onMss(mss: number): void {
+  onMss(mss: number, keepBytes = false): void {
     // All windows stand for so many segments.
-    const scale = mss / this.#mss
+    const scale = keepBytes ? 1 : mss / this.#mss
+    // The way back to W_max is shorter in larger segments: another curve, from here.
+    if (keepBytes) this.#epochStart = -1
     this.cwnd = Math.max(mss, Math.round(this.cwnd * scale))
     if (this.ssthresh !== Number.POSITIVE_INFINITY) this.ssthresh = Math.round(this.ssthresh * scale)
     this.#wMax *= scale

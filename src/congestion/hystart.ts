@@ -1,4 +1,4 @@
-import type { RateSample } from './controller.ts'
+import type { RateSample, SlowStartCounters } from './controller.ts'
 
 /** When a slow start should end before it ends in loss. */
 export interface SlowStartExit {
@@ -42,6 +42,11 @@ export class HyStartPlusPlus implements SlowStartExit {
   /** `Infinity` outside conservative slow start. */
   #cssBaselineMinRtt = Number.POSITIVE_INFINITY
   #cssRounds = 0
+  readonly #counters: SlowStartCounters | null
+
+  constructor(counters: SlowStartCounters | null = null) {
+    this.#counters = counters
+  }
 
   get isConservative(): boolean {
     return this.#cssBaselineMinRtt !== Number.POSITIVE_INFINITY
@@ -51,12 +56,15 @@ export class HyStartPlusPlus implements SlowStartExit {
     return this.isConservative ? `conservative slow start, round ${this.#cssRounds + 1}` : 'slow start'
   }
 
-  onAck(sample: RateSample): boolean {
+  onAck(sample: RateSample, cwnd: number): boolean {
     if (this.#roundEnd < 0) this.#startRound(sample)
     // The first ACK beyond the round: a sample of the old one would hide a rise in the new.
     else if (sample.totalDelivered > this.#roundEnd) {
       // rfc9406#4.2: conservative slow start lasts for whole rounds, the one it began in included.
-      if (this.isConservative && ++this.#cssRounds >= CSS_ROUNDS) return true
+      if (this.isConservative && ++this.#cssRounds >= CSS_ROUNDS) {
+        countDelay(this.#counters, cwnd, sample.mss)
+        return true
+      }
       this.#startRound(sample)
     }
     if (sample.rtt < 0) return false
@@ -115,6 +123,11 @@ export class HyStart implements SlowStartExit {
   #sampleCount = 0
   #delayMin = Number.POSITIVE_INFINITY
   #found = ''
+  readonly #counters: SlowStartCounters | null
+
+  constructor(counters: SlowStartCounters | null = null) {
+    this.#counters = counters
+  }
 
   get phase(): string {
     return this.#found === '' ? 'slow start' : `left by ${this.#found}`
@@ -135,11 +148,17 @@ export class HyStart implements SlowStartExit {
     if (now - this.#lastAck <= ACK_DELTA_US) {
       this.#lastAck = now
       // linux: with pacing, which spreads a window over half a round trip, the whole of delay_min.
-      if (now - this.#roundStart > this.#delayMin + ackDelay(cwnd, srtt)) return this.#leave('ACK train')
+      if (now - this.#roundStart > this.#delayMin + ackDelay(cwnd, srtt)) {
+        countTrain(this.#counters, cwnd, sample.mss)
+        return this.#leave('ACK train')
+      }
     }
     if (rtt < this.#currRtt) this.#currRtt = rtt
     if (this.#sampleCount < RTT_SAMPLES) this.#sampleCount++
-    else if (this.#currRtt > this.#delayMin + delayThreshold(this.#delayMin)) return this.#leave('delay')
+    else if (this.#currRtt > this.#delayMin + delayThreshold(this.#delayMin)) {
+      countDelay(this.#counters, cwnd, sample.mss)
+      return this.#leave('delay')
+    }
     return false
   }
 
@@ -156,6 +175,18 @@ export class HyStart implements SlowStartExit {
     this.#found = why
     return true
   }
+}
+
+function countTrain(counters: SlowStartCounters | null, cwnd: number, mss: number): void {
+  if (counters === null) return
+  counters.TCPHystartTrainDetect++
+  counters.TCPHystartTrainCwnd += Math.floor(cwnd / mss)
+}
+
+function countDelay(counters: SlowStartCounters | null, cwnd: number, mss: number): void {
+  if (counters === null) return
+  counters.TCPHystartDelayDetect++
+  counters.TCPHystartDelayCwnd += Math.floor(cwnd / mss)
 }
 
 /** The pace of slow start is two windows a round trip. */

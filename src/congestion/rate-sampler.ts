@@ -162,6 +162,25 @@ export class RateSampler {
     }
   }
 
+  /** Fills the same members where no acknowledgement, or nothing yet of it, is to be told of. */
+  describe(sample: RateSample): void {
+    sample.acked = 0
+    sample.sacked = 0
+    sample.lost = 0
+    sample.delivered = 0
+    sample.rtt = -1
+    sample.ecnMarked = 0
+    sample.totalDelivered = this.delivered
+    sample.totalLost = this.lost
+    sample.priorDelivered = this.delivered
+    sample.interval = 0
+    sample.rate = -1
+    sample.roundStart = false
+    sample.appLimited = this.#appLimitedUntil !== 0
+    sample.txInFlight = 0
+    sample.lostSinceSent = 0
+  }
+
   /** The selective acknowledgements turned out worthless (rfc2018#8): what the ACK delivered says nothing. */
   discard(): void {
     this.#sentTs = -1

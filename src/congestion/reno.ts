@@ -93,10 +93,11 @@ export class Reno implements CongestionController {
     this.reduce(this.#abe ? BETA_ECN : BETA_LOSS)
   }
 
-  onMss(mss: number): void {
+  onMss(mss: number, keepBytes = false): void {
     // The window stands for so many segments: growth and floors follow the new size.
-    this.cwnd = Math.max(mss, Math.round((this.cwnd / this.mss) * mss))
-    if (this.ssthresh !== Number.POSITIVE_INFINITY) this.ssthresh = Math.round((this.ssthresh / this.mss) * mss)
+    const scale = keepBytes ? 1 : mss / this.mss
+    this.cwnd = Math.max(mss, Math.round(this.cwnd * scale))
+    if (this.ssthresh !== Number.POSITIVE_INFINITY) this.ssthresh = Math.round(this.ssthresh * scale)
     this.mss = mss
     this.#acked = 0
   }

@@ -14,11 +14,18 @@ interface ClosableHandle {
 
 type HandleClass = new (type: number) => ClosableHandle
 
-const handleClass = ((): HandleClass | null => {
-  const socket = new nodeNet.Socket()
+// As they are at load: a program may put others in their place.
+const { Socket } = nodeNet
+const { connect } = Socket.prototype as unknown as { connect(this: nodeNet.Socket, options: object): void }
+
+let handleClass: HandleClass | null | undefined
+
+/** Looked for at the first close: a program that only starts need not pay for it. */
+function findHandleClass(): HandleClass | null {
+  const socket = new Socket()
   try {
-    // A lookup that never answers: the socket gets a handle and nothing to do with it.
-    socket.connect({ host: 'unused.invalid', port: 1, lookup: () => {} })
+    // Of an address there is nothing to look up; the socket has its handle at once, and is gone before it would use it.
+    connect.call(socket, { host: '127.0.0.1', port: 1 })
     const handle = (socket as { _handle?: object })._handle
     return typeof (handle as ClosableHandle | undefined)?.close === 'function'
       ? ((handle as object).constructor as HandleClass)
@@ -28,10 +35,11 @@ const handleClass = ((): HandleClass | null => {
   } finally {
     socket.destroy()
   }
-})()
+}
 
 /** Runs `done` in another turn, where the event loop runs the callbacks of handles that were closed now. */
 export function whenClosed(done: () => void): void {
+  if (handleClass === undefined) handleClass = findHandleClass()
   if (handleClass === null) setImmediate(done)
   // A turn comes with the immediates, and stands for what comes before them: those asked for meanwhile go first.
   else if (isInPoll()) setImmediate(closeAnother, done)

@@ -104,7 +104,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
   #mapped = false
 
   /** Taken from the endpoint, not from here: the first is the next to go out. */
-  #leftOver: Buffer[] = []
+  #leftOver: Buffer[] | null = null
   #dataWaits = false
   #finSeen = false
   #endGiven = false
@@ -198,6 +198,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
 
   /** Gives back what was not consumed of the piece that `kData` is called with. */
   unread(rest: Buffer): void {
+    this.#leftOver ??= []
     this.#leftOver.unshift(rest)
     this.#dataWaits = true
     this.bytesRead -= rest.length
@@ -462,7 +463,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
   }
 
   #nextPiece(): Buffer | null {
-    return this.#leftOver.shift() ?? (this.#endpoint as Endpoint).read()
+    return this.#leftOver?.shift() ?? (this.#endpoint as Endpoint).read()
   }
 
   /** Gives the endpoint what it will take. True: all. */
@@ -519,7 +520,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
     this.#endpoint = null
     this.#connectDone = null
     this.#pending = null
-    this.#leftOver.length = 0
+    this.#leftOver = null
     if (endpoint !== null && this.#closedFor === null) {
       // A write may have held it against the application's wish, which decides whether what is yet to be delivered holds the process.
       if (!this.#wanted && endpoint.hasRef()) endpoint.unref()

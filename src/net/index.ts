@@ -2,6 +2,7 @@
 import { createNet } from './net.ts'
 
 export { type BuiltinWish, isCarried, kernelServers, listenForBuiltin } from './builtin-server.ts'
+export { isClusterWorker } from './cluster-worker.ts'
 export { type ConnectFunction, type CreateServerFunction, createNet, type Net, netFor, stackOf } from './net.ts'
 export { namePeer } from './peer-name.ts'
 export type { LocalWish, Route, Way } from './route.ts'

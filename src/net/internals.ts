@@ -55,7 +55,7 @@ export interface SocketState {
   /** As the application gave it; undefined: it gave none. */
   typeOfService: number | undefined
   readInto: ReadInto | null
-  tasks: Task[]
+  tasks: Task[] | null
   localName: SocketName | null
   remoteName: SocketName | null
   /** As they were when the handle went. */
@@ -68,11 +68,11 @@ export interface SocketState {
 }
 
 export interface KeepAlive {
-  on: boolean
+  readonly on: boolean
   /** Seconds; 0: as the stack has it. */
-  delay: number
-  interval: number
-  count: number
+  readonly delay: number
+  readonly interval: number
+  readonly count: number
 }
 
 /** How a server wants its end of a connection. */

@@ -1,4 +1,3 @@
-import cluster from 'node:cluster'
 import diagnostics from 'node:diagnostics_channel'
 import dns from 'node:dns'
 import { EventEmitter } from 'node:events'
@@ -25,6 +24,7 @@ import {
 } from './args.ts'
 import { BlockList } from './block-list.ts'
 import { BoundSocket } from './bound-socket.ts'
+import { isClusterWorker } from './cluster-worker.ts'
 import {
   alreadyListening,
   invalidType,
@@ -162,7 +162,7 @@ proto.listen = function (this: Self, ...args: unknown[]) {
       backlog: options.backlog || backlogGiven || DEFAULT_BACKLOG,
       exclusive,
       // ours: workers of a cluster have no handle to share, so that each listens for itself.
-      reusePort: options.reusePort === true || (cluster.isWorker && !exclusive),
+      reusePort: options.reusePort === true || (!exclusive && isClusterWorker()),
       ipv6Only: options.ipv6Only === true,
       tcp: options.tcp,
     }

@@ -7,6 +7,7 @@ import { kState, type SocketInternals, type Task } from './internals.ts'
  * socket forgets what waits for 'connect', so that nothing of one connection leaks into the next.
  */
 export function runAt(socket: SocketInternals, event: Task['event'], run: () => void): Task {
+  socket[kState].tasks ??= []
   const { tasks } = socket[kState]
   const task: Task = {
     event,
@@ -27,12 +28,16 @@ function removeTask(tasks: Task[], task: Task): boolean {
 }
 
 export function forget(socket: SocketInternals, task: Task): void {
-  if (removeTask(socket[kState].tasks, task)) socket.off(task.event, task.listener)
+  if (removeTask(socket[kState].tasks ?? [], task)) socket.off(task.event, task.listener)
 }
 
 /** Emits, and runs what lost its listener. What begins to wait during the event waits for the next. */
 export function emitTo(socket: SocketInternals, event: Task['event'], ...args: unknown[]): void {
-  const due = socket[kState].tasks.filter((task) => task.event === event)
+  const due = socket[kState].tasks?.filter((task) => task.event === event)
+  if (due === undefined) {
+    socket.emit(event, ...args)
+    return
+  }
   socket.emit(event, ...args)
   for (const task of due) task.listener()
 }

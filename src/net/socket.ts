@@ -56,16 +56,18 @@ type Options = SocketOptions & { handle?: object; manualStart?: boolean; pauseOn
     unknown
   >
 
+const NO_KEEPALIVE = { on: false, delay: 0, interval: 0, count: 0 } as const
+
 function newState(): SocketState {
   return {
     idleTimer: null,
     attemptTimer: null,
     lastWriteQueueSize: 0,
     noDelay: false,
-    keepAlive: { on: false, delay: 0, interval: 0, count: 0 },
+    keepAlive: NO_KEEPALIVE,
     typeOfService: undefined,
     readInto: null,
-    tasks: [],
+    tasks: null,
     localName: null,
     remoteName: null,
     bytesRead: 0,
@@ -87,8 +89,8 @@ export const Socket = function Socket(this: Self, options?: SocketOptions | numb
   // Before the stream is made: an aborted `signal` destroys it at once.
   const state = newState()
   state.noDelay = Boolean(given.noDelay)
-  state.keepAlive.on = Boolean(given.keepAlive)
-  state.keepAlive.delay = Math.max(0, toWholeSeconds(keepAliveInitialDelay))
+  const delay = Math.max(0, toWholeSeconds(keepAliveInitialDelay))
+  if (given.keepAlive || delay > 0) state.keepAlive = { on: Boolean(given.keepAlive), delay, interval: 0, count: 0 }
   state.readInto = readInto(given.onread)
   this.connecting = false
   this._hadError = false
@@ -456,7 +458,7 @@ proto._destroy = function (this: Self, error, callback) {
   if (state.idleTimer !== null) timersOf(this).clearTimeout(state.idleTimer)
   state.idleTimer = null
   // All that waited for a connection that will not come; a write among it hears of it at 'close'.
-  for (const task of [...state.tasks]) {
+  for (const task of [...(state.tasks ?? [])]) {
     if (task.event === 'connect') forget(this, task)
   }
 

@@ -54,3 +54,7 @@ export function formatAddress(bytes: Buffer): string {
   if (best.at < 0) return hex(words)
   return `${hex(words.slice(0, best.at))}::${hex(words.slice(best.at + best.length))}`
 }
+
+/** As addresses and ports are written together: `10.0.0.1:80`, `[::1]:80`. */
+export const formatEnd = (address: string, port: number): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`

@@ -12,6 +12,7 @@ export class BaseTracer implements Required<Tracer> {
   ccStateChanged(_id: number, _now: number, _from: string, _to: string, _name: string): void {}
   softError(_id: number, _now: number, _reason: number): void {}
   urgentData(_id: number, _now: number, _bytes: number): void {}
+  pathEvent(_id: number, _now: number, _what: string, _ends: Ends, _reason: string): void {}
   frameSent(_now: number, _ends: Ends, _buffer: Buffer, _start: number, _end: number): void {}
   frameReceived(_now: number, _ends: Ends, _buffer: Buffer, _start: number, _end: number): void {}
   frameDropped(

@@ -28,10 +28,25 @@ export type TraceEvent =
     })
   | (Moment & { readonly type: 'state'; readonly from: string; readonly to: string })
   | (Moment & { readonly type: 'ca-state'; readonly from: string; readonly to: string; readonly reason: string })
+  | (Moment & {
+      /** The congestion controller moved between states of its own, `STARTUP` to `DRAIN`; empty where it names none. */
+      readonly type: 'cc-state'
+      readonly name: string
+      readonly from: string
+      readonly to: string
+    })
   | (Moment & { readonly type: 'cwnd'; readonly cwnd: number; readonly ssthresh: number; readonly reason: string })
   | (Moment & { readonly type: 'timer'; readonly timer: string })
   | (Moment & { readonly type: 'soft-error'; readonly reason: number })
   | (Moment & { readonly type: 'urgent'; readonly bytes: number })
+  | (Moment & {
+      /** The peer seems to be heard from another address. */
+      readonly type: 'path'
+      readonly what: 'asked' | 'moved' | 'forgotten' | 'ignored'
+      readonly address: string
+      readonly port: number
+      readonly reason: string
+    })
   | {
       readonly type: 'dropped'
       readonly time: number
@@ -41,9 +56,11 @@ export type TraceEvent =
       readonly seed: number
     }
 
+type PathEvent = Extract<TraceEvent, { type: 'path' }>
+
 export type TraceListener = (event: TraceEvent) => void
 
-const CA_STATES = ['Open', 'Disorder', 'CWR', 'Recovery', 'Loss']
+export const CA_STATES = ['Open', 'Disorder', 'CWR', 'Recovery', 'Loss']
 
 /** Makes an object of everything that happens, for a listener. */
 export class EventTracer extends BaseTracer {
@@ -79,6 +96,10 @@ export class EventTracer extends BaseTracer {
     this.#listener({ type: 'ca-state', time: now / 1000, connection: id, ...names, reason })
   }
 
+  override ccStateChanged(id: number, now: number, from: string, to: string, name: string): void {
+    this.#listener({ type: 'cc-state', time: now / 1000, connection: id, name, from, to })
+  }
+
   override cwndChanged(id: number, now: number, cwnd: number, ssthresh: number, reason: string): void {
     this.#listener({ type: 'cwnd', time: now / 1000, connection: id, cwnd, ssthresh, reason })
   }
@@ -93,6 +114,11 @@ export class EventTracer extends BaseTracer {
 
   override urgentData(id: number, now: number, bytes: number): void {
     this.#listener({ type: 'urgent', time: now / 1000, connection: id, bytes })
+  }
+
+  override pathEvent(id: number, now: number, what: PathEvent['what'], ends: Ends, reason: string): void {
+    const { remoteAddress: address, remotePort: port } = ends
+    this.#listener({ type: 'path', time: now / 1000, connection: id, what, address, port, reason })
   }
 
   override frameDropped(

@@ -33,6 +33,9 @@ export function tee(all: readonly Tracer[]): Tracer | null {
     urgentData: (...args) => {
       for (const tracer of tracers) tracer.urgentData?.(...args)
     },
+    pathEvent: (...args) => {
+      for (const tracer of tracers) tracer.pathEvent?.(...args)
+    },
     frameSent: (...args) => {
       for (const tracer of tracers) tracer.frameSent?.(...args)
     },

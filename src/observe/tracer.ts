@@ -46,6 +46,10 @@ export interface Tracer {
   softError?(id: number, now: number, reason: number): void
   /** The peer has urgent data, or more of it; `bytes` until its end are still to be read (rfc9293#3.8.5 MUST-32). */
   urgentData?(id: number, now: number, bytes: number): void
+  /**
+   * The peer seems to be heard from another address. `what` became of that: `asked` by a probe, `moved` there, `forgotten`, or `ignored`, and why.
+   */
+  pathEvent?(id: number, now: number, what: string, ends: Ends, reason: string): void
 
   // Below the connections, whole segments as bytes, those of no connection (answers of listeners, resets, TIME_WAIT) included. What
   // lies at `buffer[start … end)` is borrowed until return.

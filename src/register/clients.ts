@@ -2,6 +2,7 @@ import http from 'node:http'
 import https from 'node:https'
 import nodeNet from 'node:net'
 import tls from 'node:tls'
+import { debuglog } from 'node:util'
 import type { NetConnectOptions } from '../net/index.ts'
 import type { Patches } from './patches.ts'
 import { registration } from './state.ts'
@@ -9,6 +10,8 @@ import { registration } from './state.ts'
 type Connect = (...args: unknown[]) => nodeNet.Socket
 type Options = nodeNet.TcpNetConnectOpts & { path?: string }
 type TlsOptions = tls.ConnectionOptions & Options
+
+const log = debuglog('sluice')
 
 /** Functions that connect: those of `net`, `tls.connect`, and the copy that http's agent took. */
 export function patchClients(patches: Patches): void {
@@ -42,7 +45,10 @@ function connectThrough(original: Connect): Connect {
 }
 
 function isOurs({ path, host, port }: Options): boolean {
-  return !path && registration()?.rules.connects(host || 'localhost', Number(port)) !== false
+  if (path) return false
+  const verdict = registration()?.rules.connects(host || 'localhost', Number(port))
+  if (verdict === false) log('connect %s:%d: past sluice, as the rules say', host || 'localhost', port)
+  return verdict !== false
 }
 
 /** `tls.connect` on a socket of ours. */

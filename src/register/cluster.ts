@@ -1,4 +1,3 @@
-import type { Cluster, Worker } from 'node:cluster'
 import nodeNet from 'node:net'
 import { kernelServers } from '../net/index.ts'
 import type { Patches } from './patches.ts'
@@ -6,20 +5,6 @@ import { registration } from './state.ts'
 
 // Workers of `cluster`. Node's own share one socket, which the primary opens and whose connections it deals out; that is impossible with a TCP
 // that lives in each process. Here every worker listens by itself, and the kernel divides the peers among them (SO_REUSEPORT).
-
-const { getBuiltinModule } = process
-
-let worker: Worker | undefined | null = null
-
-/** Only a process with a channel to its parent can be one: others need not load what tells. */
-export function isClusterWorker(): boolean {
-  if (worker === null) worker = process.send === undefined ? undefined : cluster().worker
-  return worker !== undefined
-}
-
-function cluster(): Cluster {
-  return getBuiltinModule('node:cluster') as unknown as Cluster
-}
 
 /**
  * The server that a primary makes to accept for its workers, when one of them listens on what is not ours. It is Node's through and through:

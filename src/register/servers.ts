@@ -1,9 +1,12 @@
 import nodeNet from 'node:net'
-import { type BuiltinWish, kernelServers, listenForBuiltin } from '../net/index.ts'
+import { debuglog } from 'node:util'
+import { type BuiltinWish, isClusterWorker, kernelServers, listenForBuiltin } from '../net/index.ts'
 import { canSharePorts } from '../stack/index.ts'
-import { cannotShare, isClusterWorker, isPrimarysOwn, listenInWorker } from './cluster.ts'
+import { cannotShare, isPrimarysOwn, listenInWorker } from './cluster.ts'
 import type { Patches } from './patches.ts'
 import { registration } from './state.ts'
+
+const log = debuglog('sluice')
 
 /** libuv: UV_TCP_IPV6ONLY, UV_TCP_REUSEPORT. */
 const IPV6_ONLY = 1
@@ -40,7 +43,9 @@ export function patchServers(patches: Patches): void {
       port < 0 ||
       isPrimarysOwn(this) ||
       kernelServers.has(this)
-    if (isNodes || current === null || !current.rules.listens(address, port)) {
+    const isLeft = !isNodes && current !== null && !current.rules.listens(address, port)
+    if (isLeft) log('listen %s:%d: past sluice, as the rules say', address ?? '::', port)
+    if (isNodes || current === null || isLeft) {
       original.call(this, address, port, addressType, backlog, fd, flags)
       return
     }
@@ -57,8 +62,10 @@ export function patchServers(patches: Patches): void {
       reusePort: shared || (flags & REUSE_PORT) !== 0,
     }
     const listen = (wanted: BuiltinWish): void => listenForBuiltin(this, wanted, current.source)
-    if (current.gateways === undefined) listen(wish)
-    else {
+    if (current.gateways === undefined) {
+      log('listen %s:%d: by sluice', address ?? '::', port)
+      listen(wish)
+    } else {
       current.gateways.listen(this, wish, listen, (server, at) => {
         // Workers of a cluster have the kernel's port together, through their primary.
         if (shared) server.listen({ port: at, host: address ?? undefined })

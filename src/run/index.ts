@@ -1,2 +1,2 @@
 export { createSession, RUN_VARIABLE, type RunPlan, removeSession, sessionFiles } from './session.ts'
-export { addTraffic, type DestinationTraffic, emptyTraffic, type ProcessReport } from './traffic.ts'
+export { addTraffic, type DestinationTraffic, emptyTraffic, type ProcessReport, type UdpTraffic } from './traffic.ts'

@@ -6,7 +6,7 @@ import { callAtExit, optionsFromEnvironment, Stack, type StackOptions } from '..
 import { listenBoth } from './inbound.ts'
 import { Outbound } from './outbound.ts'
 import { RUN_VARIABLE, Session } from './session.ts'
-import type { ProcessReport } from './traffic.ts'
+import type { ProcessReport, UdpTraffic } from './traffic.ts'
 import { Watch } from './watch.ts'
 
 // What a process of a run begins with. Whoever connects is impaired, and nobody else: what goes between two processes of the run is
@@ -40,6 +40,8 @@ function isLauncher(script: string | undefined): boolean {
 class Participant {
   readonly #session: Session
   readonly #stacks: Stack[] = []
+  /** These, and those that they speak with in this process. */
+  readonly #all: Stack[] = []
   readonly #watches: Watch[] = []
   /** Ports that the program listens on: what comes to them is in the client's capture. */
   readonly #ports = new Set<number>()
@@ -103,6 +105,7 @@ class Participant {
     this.#adopt(outbound.near, 'outbound', {})
     // Its peer is captured, and has the report on what is injected.
     this.#watch(outbound.far)
+    this.#all.push(outbound.far)
     return outbound
   }
 
@@ -131,6 +134,7 @@ class Participant {
 
   #adopt(stack: Stack, role: string, capture: Parameters<Stack['capture']>[1]): void {
     this.#stacks.push(stack)
+    this.#all.push(stack)
     // One that the plan's text names is the run's.
     if (this.#session.plan.impair !== '' && stack.impair.seed !== stack.seed) stack.impair.seed = stack.seed
     this.#watch(stack)
@@ -144,6 +148,17 @@ class Participant {
     stack.tracer = watch
   }
 
+  #udp(): UdpTraffic {
+    const sum = { received: 0, overflowed: 0, unsent: 0 }
+    for (const stack of this.#all) {
+      const counters = stack.counters()
+      sum.received += counters.UdpInDatagrams as number
+      sum.overflowed += counters.UdpRcvbufErrors as number
+      sum.unsent += counters.UdpSndbufErrors as number
+    }
+    return sum
+  }
+
   #report(): void {
     const report: ProcessReport = {
       ordinal: this.#session.ordinal,
@@ -151,6 +166,7 @@ class Participant {
       command: process.argv,
       traffic: this.#watches.flatMap((watch) => watch.summary()),
       injected: this.#stacks.flatMap((stack) => stack.impair.report()),
+      udp: this.#udp(),
     }
     try {
       writeFileSync(this.#session.path('report-', '.json'), JSON.stringify(report))

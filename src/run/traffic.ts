@@ -35,6 +35,16 @@ export interface ProcessReport {
   readonly command: readonly string[]
   readonly traffic: readonly DestinationTraffic[]
   readonly injected: readonly ImpairReportEntry[]
+  readonly udp: UdpTraffic
+}
+
+/** Datagrams of a process, both ends of what it has with itself. */
+export interface UdpTraffic {
+  received: number
+  /** Sent off by us, and thrown away by this machine for want of room in a socket's receive buffer. */
+  overflowed: number
+  /** Refused when they were sent. */
+  unsent: number
 }
 
 const emptyView = (): EndView => ({ connections: 0, bytesUp: 0, bytesDown: 0, resets: 0 })

@@ -1,4 +1,4 @@
-import { BaseTracer } from '../observe/index.ts'
+import { BaseTracer, formatEnd } from '../observe/index.ts'
 import type { Ends, FrameVerdict } from '../observe/tracer.ts'
 import { Flag, type Segment } from '../wire/index.ts'
 import { addTraffic, type DestinationTraffic, type EndView, emptyTraffic } from './traffic.ts'
@@ -140,7 +140,7 @@ export class Watch extends BaseTracer {
 
   #begin(ends: Ends, source: number, target: number, isClient: boolean, sequence: number): Flow {
     const [address, port] = isClient ? [ends.remoteAddress, target] : [ends.localAddress, source]
-    const destination = `${address.includes(':') ? `[${address}]` : address}:${port}`
+    const destination = formatEnd(address, port)
     let traffic = this.#traffic.get(destination)
     if (traffic === undefined) {
       traffic = emptyTraffic(destination)

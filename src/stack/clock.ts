@@ -17,8 +17,11 @@ export interface Clock {
   start(onWake: (nowUs: number) => void, onTurn: (nowUs: number) => void): void
   /** Asks for one `onWake` at `us` or shortly after; replaces what was asked before. `Infinity`: no more. */
   wakeAt(us: number): void
-  /** Asks for one `onTurn` after what the event loop is now delivering; asking twice changes nothing. */
-  soon(): void
+  /**
+   * Asks for one `onTurn` after what the event loop is now delivering; asking twice changes nothing. `read`: a datagram was read, and where many
+   * were, more may wait, which is to be read before the turn.
+   */
+  soon(read?: boolean): void
   /** Whether the event loop is to be kept open. Nothing else here keeps a process alive, a turn that is due excepted. */
   hold(on: boolean): void
   /** No callback comes after this. */
@@ -30,6 +33,14 @@ export interface Clock {
  * acknowledgements which would have stopped a retransmission still lie in the kernel.
  */
 const STALLED_US = 10_000
+/** What libuv reads from one socket before it lets the loop go on (uv__udp_recvmsg). */
+const READ_AT_ONCE = 32
+/**
+ * After a stall what came meanwhile is read in so many goes, and no longer than this: an acknowledgement, or a send, that knows of a part of it only
+ * would take the path for faster than it is when the rest follows in no time. Linux looks at all that a poll of the card brought, too.
+ */
+const MOST_GOES = 8
+const MOST_READING_US = 2000
 /** The longest delay that `setTimeout` takes; a longer one would fire at once. */
 const LONGEST_MS = 0x7fffffff
 
@@ -47,6 +58,10 @@ export class LoopClock implements Clock {
   /** A late wake-up that waits for the sockets to be read. */
   #late: NodeJS.Immediate | null = null
   #turn: NodeJS.Immediate | null = null
+  /** Datagrams read since the loop polled last, how often the turn was put off for more of them, and when that was first. */
+  #reads = 0
+  #goes = 0
+  #readingSince = 0
   #keeper: NodeJS.Timeout | null = null
   #held = false
   #stopped = false
@@ -68,7 +83,8 @@ export class LoopClock implements Clock {
     if (us < this.#timerUs) this.#arm(us)
   }
 
-  soon(): void {
+  soon(read = false): void {
+    if (read) this.#reads++
     if (this.#turn === null && !this.#stopped) this.#turn = setImmediate(this.#onTurnDue)
   }
 
@@ -116,7 +132,7 @@ export class LoopClock implements Clock {
     const now = this.nowUs()
     // Early: the deadline moved, or the loop's own time, from which Node counts delays, was behind when the timer was set.
     if (now < this.#wakeUs) this.#arm(this.#wakeUs)
-    else if (now - this.#wakeUs >= STALLED_US) this.#late = setImmediate(this.#onLate)
+    else if (now - this.#wakeUs >= STALLED_US || this.#goes > 0) this.#late = setImmediate(this.#onLate)
     else this.#wake(now)
   }
 
@@ -135,8 +151,23 @@ export class LoopClock implements Clock {
   }
 
   readonly #onTurnDue = (): void => {
+    const now = this.nowUs()
+    if (this.#readsOn(now)) {
+      this.#turn = setImmediate(this.#onTurnDue)
+      return
+    }
     this.#turn = null
-    this.#onTurn?.(this.nowUs())
+    this.#goes = 0
+    this.#onTurn?.(now)
+  }
+
+  /** Whether a socket may hold more than was read, and there is time to look. */
+  #readsOn(now: number): boolean {
+    const full = this.#reads >= READ_AT_ONCE
+    this.#reads = 0
+    if (!full || this.#stopped) return false
+    if (this.#goes === 0) this.#readingSince = now
+    return ++this.#goes <= MOST_GOES && now - this.#readingSince < MOST_READING_US
   }
 }
 

@@ -44,15 +44,15 @@ export function congestionControlProblem(
 const said = new Set<string>()
 
 /** What connections make their controllers with: one that fails is replaced by Reno, counted, and said once in the process. */
-export const controllerMaker =
-  (mib: Mib): TcpHost['createCongestionControl'] =>
-  (name, environment) =>
-    createContainedControl(name, environment, (fault) => {
-      mib.CongestionControlFaults++
-      if (said.has(name)) return
-      said.add(name)
-      process.emitWarning(describe(fault), { code: 'SLUICE_CONGESTION_CONTROL', type: 'SluiceWarning' })
-    })
+export function controllerMaker(mib: Mib): TcpHost['createCongestionControl'] {
+  const failed = (fault: ControllerFault): void => {
+    mib.CongestionControlFaults++
+    if (said.has(fault.controller)) return
+    said.add(fault.controller)
+    process.emitWarning(describe(fault), { code: 'SLUICE_CONGESTION_CONTROL', type: 'SluiceWarning' })
+  }
+  return (name, environment) => createContainedControl(name, environment, failed)
+}
 
 const describe = ({ controller, call, problem }: ControllerFault): string =>
   `Congestion control '${controller}' failed in ${call}: ${problem}. Its connections go on with reno.`

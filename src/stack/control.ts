@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
+import { formatEnd } from '../observe/index.ts'
 import type { Stack } from './stack.ts'
 
 // The door through which other processes of the same user look into a running stack. It is opened where `SLUICE_CONTROL` asks for it,
@@ -16,8 +17,21 @@ const LONGEST_REQUEST = 1024
 
 /** What is asked for, as a line of JSON. The answer is a pcapng that goes on until the asker leaves, or a line of JSON. */
 export interface ControlRequest {
-  readonly command: 'capture' | 'sockets'
+  readonly command: 'capture' | 'stacks'
   readonly snaplen?: number
+  /** Of which stack; absent: of all that there are. */
+  readonly stack?: number
+}
+
+/** What is told of a stack. */
+export interface StackRecord {
+  /** 1 is the first that the process made. */
+  readonly stack: number
+  /** `address:port` of its listeners. */
+  readonly listening: readonly string[]
+  readonly connections: number
+  /** Local ports of its listeners and connections. */
+  readonly ports: readonly number[]
 }
 
 /** Where the doors of this user's processes are; null where that is no directory (Windows has names instead). */
@@ -30,8 +44,28 @@ export function controlPath(pid: number): string {
   return directory === null ? `\\\\.\\pipe\\sluice-${pid}` : join(directory, `${pid}.sock`)
 }
 
-/** Opens the door of this process for `stack`; what it returns closes it. Does not keep the process alive. Throws where the directory is not this user's alone. */
+/** Those of this process that can be looked into, by their numbers. */
+const stacks = new Map<number, Stack>()
+let made = 0
+let closeDoor: (() => void) | null = null
+
+/**
+ * Lets others look into `stack`; what it returns ends that. The door of the process is open while there is one. Does not keep the
+ * process alive. Throws where the directory is not this user's alone.
+ */
 export function openControl(stack: Stack): () => void {
+  closeDoor ??= openDoor()
+  const number = ++made
+  stacks.set(number, stack)
+  return () => {
+    stacks.delete(number)
+    if (stacks.size > 0) return
+    closeDoor?.()
+    closeDoor = null
+  }
+}
+
+function openDoor(): () => void {
   const path = controlPath(process.pid)
   if (controlDirectory() !== null) makePrivate(dirname(path))
   const server = createServer((socket) => {
@@ -46,7 +80,7 @@ export function openControl(stack: Stack): () => void {
       if (!request.includes('\n')) return
       socket.off('data', onData)
       socket.resume()
-      answer(stack, socket, request)
+      answer(socket, request)
     }
     socket.on('data', onData)
   })
@@ -62,7 +96,7 @@ export function openControl(stack: Stack): () => void {
   }
 }
 
-function answer(stack: Stack, socket: net.Socket, text: string): void {
+function answer(socket: net.Socket, text: string): void {
   let request: ControlRequest
   try {
     request = JSON.parse(text) as ControlRequest
@@ -70,16 +104,34 @@ function answer(stack: Stack, socket: net.Socket, text: string): void {
     socket.destroy()
     return
   }
-  if (request.command === 'sockets') socket.end(`${JSON.stringify(stack.sockets())}\n`)
-  else if (request.command === 'capture') {
-    const output = {
-      write: (bytes: Buffer): void => {
-        if (socket.writableLength < MOST_WAITING) socket.write(bytes)
-      },
-    }
-    const capture = stack.capture(output, { snaplen: Number(request.snaplen) || undefined })
-    socket.once('close', () => capture.stop())
-  } else socket.destroy()
+  if (request.command === 'stacks') socket.end(`${JSON.stringify([...stacks].map(describe))}\n`)
+  else if (request.command === 'capture') capture(socket, request)
+  else socket.destroy()
+}
+
+/** Several stacks share the one stream: each begins it with a section of its own, and the interfaces of all sections are the same. */
+function capture(socket: net.Socket, { snaplen, stack: only }: ControlRequest): void {
+  const output = {
+    write: (bytes: Buffer): void => {
+      if (socket.writableLength < MOST_WAITING) socket.write(bytes)
+    },
+  }
+  const wanted = [...stacks].filter(([number]) => only === undefined || number === only)
+  const captures = wanted.map(([, stack]) => stack.capture(output, { snaplen: Number(snaplen) || undefined }))
+  socket.once('close', () => {
+    for (const one of captures) one.stop()
+  })
+}
+
+function describe([number, stack]: [number, Stack]): StackRecord {
+  const sockets = stack.sockets()
+  const listeners = sockets.filter(({ state }) => state === 'LISTEN')
+  return {
+    stack: number,
+    listening: listeners.map(({ localAddress, localPort }) => formatEnd(localAddress, localPort)),
+    connections: sockets.length - listeners.length,
+    ports: [...new Set(sockets.map(({ localPort }) => localPort))],
+  }
 }
 
 function makePrivate(directory: string): void {

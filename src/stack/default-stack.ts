@@ -1,5 +1,4 @@
 import { Impairment } from '../impair/index.ts'
-import { openControl } from './control.ts'
 import { readImpairFile } from './impairing.ts'
 import type { StackOptions } from './options.ts'
 import { Stack } from './stack.ts'
@@ -9,13 +8,12 @@ import { parseSysctlLine } from './sysctl.ts'
 const KEY = Symbol.for('sluice.defaultStack')
 const registry = globalThis as unknown as Record<symbol, Stack | undefined>
 
-/** The stack that `import net from 'sluice'` uses: made on first use, from the environment. With `SLUICE_CONTROL=1` `sluice dump` can look into it. */
+/** The stack that `import net from 'sluice'` uses: made on first use, from the environment. */
 export function defaultStack(): Stack {
   const known = registry[KEY]
   if (known !== undefined) return known
   const stack = new Stack(optionsFromEnvironment(process.env))
   registry[KEY] = stack
-  if (process.env.SLUICE_CONTROL) openControl(stack)
   return stack
 }
 

@@ -1,4 +1,4 @@
-import { CloseReason, type Connection, Event, isSynchronized, type TcpInfo } from '../tcp/index.ts'
+import { CloseReason, type Connection, Event, isSynchronized, pathChanged, type TcpInfo } from '../tcp/index.ts'
 import type { Path } from '../tunnel/index.ts'
 import type { Listener } from './listener.ts'
 import type { WheelItem } from './wheel.ts'
@@ -43,10 +43,22 @@ export interface EndpointHost {
  */
 const FIN_LINGER = 1
 
+/** The largest window that the path's UDP socket can back. */
+export function receiveLimit(path: Path): () => number {
+  const known = receiveLimits.get(path)
+  if (known !== undefined) return known
+  const limit = (): number => path.receiveBudget.windowLimit(path.maxSegment - 32)
+  receiveLimits.set(path, limit)
+  return limit
+}
+
+/** One for all connections of a path. */
+const receiveLimits = new WeakMap<Path, () => number>()
+
 /** A connection, the path under it and the owner above it: what `net` calls a handle. */
 export class Endpoint implements WheelItem {
   readonly connection: Connection
-  readonly path: Path
+  path: Path
   readonly #host: EndpointHost
   /** Whom to tell; null before a listener's owner took it, and after the application let go. */
   owner: EndpointOwner | null
@@ -101,6 +113,14 @@ export class Endpoint implements WheelItem {
   }
   get family(): 'IPv4' | 'IPv6' {
     return this.path.family
+  }
+
+  /** Its peer is to be reached by another path now: behind the same address as before, or elsewhere. */
+  moveTo(path: Path, now: number): void {
+    const elsewhere = path.remoteAddress !== this.path.remoteAddress
+    this.path = path
+    this.connection.receiver.window.pathLimit = receiveLimit(path)
+    pathChanged(this.connection, path.maxSegment, elsewhere, now)
   }
 
   // ---- The application's calls ---------------------------------------------------------------------------------------------------
@@ -260,7 +280,12 @@ export class Endpoint implements WheelItem {
       this.#lingerUntil = Number.POSITIVE_INFINITY
       this.#lingered = true
     }
-    this.connection.deadlinePassed(now)
+    const { connection } = this
+    const { retransmits } = connection.recovery
+    connection.deadlinePassed(now)
+    // rfc8899#4.3: what made the connection suspect the path (`tcp_retries1`) is the path's affair too.
+    const { retransmits: after } = connection.recovery
+    if (after !== retransmits && after === connection.host.sysctl.tcp_retries1) this.path.blackHole()
   }
 
   /** Tells the owner what has happened. User code runs in here. */

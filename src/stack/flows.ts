@@ -1,8 +1,9 @@
-import { CloseReason } from '../tcp/index.ts'
+import { CloseReason, isSynchronized } from '../tcp/index.ts'
 import type { Path, PathUser } from '../tunnel/index.ts'
-import { Flag, hasChecksum, ParseResult, parseSegment, type Segment, verifyChecksum } from '../wire/index.ts'
+import { Flag, hasChecksum, joinRun, ParseResult, parseSegment, type Segment, verifyChecksum } from '../wire/index.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { Mib } from './mib.ts'
+import type { Rebinding } from './rebinding.ts'
 import { portPair, type Tuple, tupleHash } from './tuples.ts'
 
 /** What a path's connections need from their stack. */
@@ -14,12 +15,15 @@ export interface FlowsHost {
   /** The path has its first connection or record, or lost its last. */
   flowsBegan(flows: PathFlows): void
   flowsEnded(flows: PathFlows): void
+  nowUs(): number
   /** Something changed about this endpoint. */
   ready(endpoint: Endpoint): void
   /** Sockets are scarce: the TIME_WAIT records that hold this path open are given up. */
   timeWaitReclaim(flows: PathFlows): void
   /** A segment of no connection of this path. `summed`: it had a checksum, a right one. */
   strangerArrives(flows: PathFlows, segment: Segment, summed: boolean, nowUs: number): void
+  /** Null in direct mode, where nobody moves. */
+  readonly rebinding: Rebinding | null
   /** Of what all tuples of a path have in common. */
   pathHash(path: Path): number
 }
@@ -55,6 +59,7 @@ export class PathFlows implements PathUser {
 
   set(key: number, endpoint: Endpoint): void {
     this.#flows.set(key, endpoint)
+    this.#host.rebinding?.add(key, endpoint)
     this.#lastKey = -1
     this.#last = undefined
     this.#usersChanged(1)
@@ -62,7 +67,10 @@ export class PathFlows implements PathUser {
   }
 
   delete(key: number): void {
-    if (!this.#flows.delete(key)) return
+    const endpoint = this.#flows.get(key)
+    if (endpoint === undefined) return
+    this.#flows.delete(key)
+    this.#host.rebinding?.remove(key, endpoint)
     this.#lastKey = -1
     this.#last = undefined
     this.#usersChanged(-1)
@@ -105,12 +113,21 @@ export class PathFlows implements PathUser {
     return this.#flows.values()
   }
 
+  runArrives(buffer: Buffer, start: number, end: number, readEnd: number, nowUs: number): number {
+    return this.#arrives(buffer, start, end, readEnd, nowUs, false)
+  }
+
   segmentArrives(buffer: Buffer, start: number, end: number, nowUs: number, marked = false): void {
+    this.#arrives(buffer, start, end, end, nowUs, marked)
+  }
+
+  /** Returns where what was read goes on: beyond `end` where what lies behind it was taken along, up to `readEnd`. */
+  #arrives(buffer: Buffer, start: number, end: number, readEnd: number, nowUs: number, marked: boolean): number {
     const { mib, inSegment: segment } = this.#host
     mib.InSegs++
     if (parseSegment(buffer, start, end, segment) !== ParseResult.Ok) {
       mib.InErrs++
-      return
+      return end
     }
     segment.marked = marked
     const key = flowKey(segment.dstPort, segment.srcPort)
@@ -126,14 +143,17 @@ export class PathFlows implements PathUser {
     if (summed ? !verifyChecksum(buffer, start, end) : !this.#mayLackChecksum(segment, flow)) {
       mib.InCsumErrors++
       mib.InErrs++
-      return
+      return end
     }
     if (flow === undefined) {
       this.#host.strangerArrives(this, segment, summed, nowUs)
-      return
+      return end
     }
+    const next = readEnd > end && !summed ? joinRun(segment, buffer, start, readEnd) : end
+    mib.InSegs += segment.count - 1
     flow.connection.segmentArrives(segment, nowUs)
     this.#host.ready(flow)
+    return next
   }
 
   refused(nowUs: number): void {
@@ -159,9 +179,23 @@ export class PathFlows implements PathUser {
     for (const flow of this.endpoints()) if (flow.connection.awaitsSink) this.#host.ready(flow)
   }
 
+  probeAnswered(nowUs: number): void {
+    this.#host.rebinding?.answered(this, nowUs)
+  }
+
+  /** ours: a probe keeps the NAT's mapping, but of one that was forgotten before, only a segment can tell whose it was. */
+  keptAlive(): void {
+    for (const flow of this.endpoints()) {
+      // In direct mode the peer's UDP port is its TCP port, and there it would be in vain.
+      if (flow.connection.remotePort === this.path.remotePort || !isSynchronized(flow.connection.state)) continue
+      flow.connection.ackPolicy.now = true
+      this.#host.ready(flow)
+    }
+  }
+
   maxSegmentChanged(): void {
     for (const flow of this.endpoints()) {
-      flow.connection.setMaxSegment(this.path.maxSegment)
+      flow.connection.setMaxSegment(this.path.maxSegment, this.#host.nowUs())
       this.#host.ready(flow)
     }
   }

@@ -33,7 +33,7 @@ export class Metrics {
 
   /** A connection has ended (linux: tcp_update_metrics). */
   save(address: string, connection: Connection, withSsthresh: boolean): void {
-    const { rtt, recovery, cc } = connection
+    const { rtt, recovery, ssthresh } = connection
     // A connection that ended in silence says nothing good of its path.
     if (!rtt.hasSample || rtt.backoff > 0) {
       this.#entries.delete(address)
@@ -44,7 +44,7 @@ export class Metrics {
     this.#entries.delete(address)
     this.#entries.set(address, {
       srtt,
-      ssthresh: withSsthresh ? cc.ssthresh : Number.POSITIVE_INFINITY,
+      ssthresh: withSsthresh ? ssthresh : Number.POSITIVE_INFINITY,
       reordering: recovery.reordering.degree,
     })
     if (this.#entries.size > MOST) {

@@ -97,6 +97,12 @@ export class Mib implements TcpMib, TunnelCounters {
   TCPWantZeroWindowAdv = 0
   TCPSynRetrans = 0
   TCPOrigDataSent = 0
+  /** Slow start that a train of ACKs ended, and the sum of the windows then, segments. */
+  TCPHystartTrainDetect = 0
+  TCPHystartTrainCwnd = 0
+  /** The same, by a rise of the round-trip time; under HyStart++ when the rounds of caution are over. */
+  TCPHystartDelayDetect = 0
+  TCPHystartDelayCwnd = 0
   TCPACKSkippedSynRecv = 0
   TCPACKSkippedPAWS = 0
   TCPACKSkippedSeq = 0
@@ -128,6 +134,17 @@ export class Mib implements TcpMib, TunnelCounters {
   PathProbesSent = 0
   PathProbesAnswered = 0
   PathProbesIgnored = 0
+  /** Datagrams that the system refused as too large for the link, or for what it heard of the way. */
+  UdpTooLarge = 0
+  /** Probes of a path's size, and how often that grew and shrank (`mtu: 'probe'`). */
+  PathMtuProbesSent = 0
+  PathMtuRaised = 0
+  PathMtuLowered = 0
+  /** Ways from which a connection's peer seemed to be heard (a NAT forgot its mapping), and that were asked; and what came from others in vain. */
+  PathCandidates = 0
+  PathCandidatesIgnored = 0
+  /** Connections that went on by another way. */
+  PathMoves = 0
 
   /** All counters in one plain object, `{ TCPTimeouts: 3, … }`, in the order above. */
   toObject(): Record<CounterName, number> {

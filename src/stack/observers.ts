@@ -3,13 +3,14 @@ import {
   type Capture,
   type CaptureOptions,
   CaptureTracer,
+  DecisionTracer,
   EventTracer,
   type TraceListener,
   tee,
   type WritableLike,
 } from '../observe/index.ts'
 import type { Tracer } from '../observe/tracer.ts'
-import { type State, stateName } from '../tcp/index.ts'
+import { type CloseReason, type State, softErrorCode, stateName } from '../tcp/index.ts'
 
 // Captured at load: fake timers of a test runner must not set the clock of a capture.
 const { timeOrigin } = performance
@@ -30,6 +31,12 @@ export class Observers {
   set assigned(tracer: Tracer | null) {
     this.#assigned = tracer
     this.#join()
+  }
+
+  /** Tells `log` in words what is decided, for ever. */
+  explain(log: (line: string) => void): void {
+    const state = (number: number): string => stateName(number as State)
+    this.#add(new DecisionTracer(log, state, (reason) => softErrorCode(reason as CloseReason)))
   }
 
   /** What it returns ends it. */

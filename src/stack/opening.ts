@@ -1,7 +1,7 @@
 import { Connection, type ConnectionOptions, type TcpHost } from '../tcp/index.ts'
 import type { ErrorCode, Path, UdpTunnel } from '../tunnel/index.ts'
 import type { Seq } from '../wire/index.ts'
-import { Endpoint, type EndpointHost, type EndpointOwner } from './endpoint.ts'
+import { Endpoint, type EndpointHost, type EndpointOwner, receiveLimit } from './endpoint.ts'
 import type { FastOpenCache } from './fast-open.ts'
 import { flowKey, type PathFlows } from './flows.ts'
 import type { Metrics } from './metrics.ts'
@@ -104,7 +104,8 @@ export class Opening {
       iss: iss ?? this.#host.isn(localAddress, localPort, remoteAddress, remotePort, now),
       tsOffset: this.#host.timestampOffset(localAddress, localPort, remoteAddress, remotePort),
       maxSegment: path.maxSegment,
-      receiveLimit: () => path.receiveBudget.windowLimit(path.maxSegment - 32),
+      mostSegment: path.mostSegment,
+      receiveLimit: receiveLimit(path),
       checksumOffload: offload,
       // The bare segment has nowhere to keep the bits.
       ecn: !bare,

@@ -28,8 +28,12 @@ export interface StackOptions {
   sysctl?: Readonly<Record<string, unknown>>
   /** `'framed'` (default), or `'bare'`: the datagram is the segment, as FreeBSD's kernel and Wireshark know it. */
   encapsulation?: 'framed' | 'bare'
-  /** `'auto'` (default): 1500, larger on loopback; a number is obeyed everywhere. Bytes of the IP packet. */
-  mtu?: 'auto' | number
+  /**
+   * Bytes of the IP packet. `'auto'` (default): 1500, larger on loopback; a number is obeyed everywhere; `'probe'` begins with 1280 and searches for
+   * the largest that each path takes, up to what the interface does (rfc8899), again every `tcp_probe_interval`. It needs Linux and the optional
+   * dependency `koffi`, without which the system would cut large datagrams into fragments unheard, and throws where it cannot be had.
+   */
+  mtu?: 'auto' | 'probe' | number
   /** `'offload'` (default) leaves segments to the UDP checksum where both sides offer it. */
   checksum?: 'offload' | 'always'
   /**
@@ -56,8 +60,10 @@ export interface StackOptions {
   numbers?: StartingNumbers
   /** Instead of `node:dgram`: a simulated network. */
   dgram?: typeof dgram
-  /** Instead of `os.networkInterfaces`. */
-  interfaces?: typeof os.networkInterfaces
+  /** Instead of `os.networkInterfaces`, or what that would say for ever: then nobody looks for changes. */
+  interfaces?: typeof os.networkInterfaces | ReturnType<typeof os.networkInterfaces>
+  /** Instead of what the system says of its interfaces, for `mtu: 'probe'`: bytes of the largest packet, by local address. */
+  linkMtu?: (localAddress: string) => number
   /** Instead of Node's timers, for what sockets time themselves: in virtual time they are virtual too. */
   timers?: StackTimers
   /** Instead of `dns.lookup`, where a socket has no `lookup` of its own: a simulated network has names of its own. */

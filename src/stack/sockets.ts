@@ -55,6 +55,15 @@ export interface SocketRecord {
   offload: boolean
   /** Null where `info` is. */
   skmem: SocketMemory | null
+  /** The UDP socket beneath, which other connections may share. Null where `info` is. */
+  udp: UdpMemory | null
+}
+
+export interface UdpMemory {
+  /** Bytes that the kernel granted for receiving: SO_RCVBUF as it reads back. */
+  rcvbuf: number
+  /** Datagrams that the kernel threw away for want of room, where it says so (Linux). */
+  drops: number
 }
 
 export function socketRecord(socket: Listener | Endpoint, now: number): SocketRecord {
@@ -73,6 +82,7 @@ export function socketRecord(socket: Listener | Endpoint, now: number): SocketRe
       timer: timerOf(connection, now),
       info,
       offload: socket.path.offload,
+      udp: { rcvbuf: socket.path.receiveBudget.granted, drops: socket.path.receiveDrops },
       skmem: {
         r: connection.unread + connection.receiver.reassembly.length,
         rb: connection.receiver.window.rcvBuf,
@@ -100,6 +110,7 @@ export function socketRecord(socket: Listener | Endpoint, now: number): SocketRe
     info: null,
     offload: false,
     skmem: null,
+    udp: null,
   }
 }
 
@@ -145,5 +156,6 @@ function tupleRecord(
     info: null,
     offload: false,
     skmem: null,
+    udp: null,
   }
 }

@@ -1,3 +1,4 @@
+import { debuglog } from 'node:util'
 import { EventEmitter } from 'eventemitter3'
 import { ImpairControl, Impairment, type ImpairSpec } from '../impair/index.ts'
 import type { Capture, CaptureOptions, TraceListener, WritableLike } from '../observe/index.ts'
@@ -15,6 +16,7 @@ import { Segment, toSeq } from '../wire/index.ts'
 import { above } from './above.ts'
 import { type Clock, LoopClock } from './clock.ts'
 import { type CongestionControlProblem, congestionControlProblem, controllerMaker } from './congestion.ts'
+import { openControl } from './control.ts'
 import { Endpoint, type EndpointOwner } from './endpoint.ts'
 import { closeAtExit, nothingToClose } from './exit.ts'
 import { FastOpenCache, FastOpenKeys } from './fast-open.ts'
@@ -25,6 +27,7 @@ import { Listener, type ListenerHost, type ListenerOwner, type ListenOptions } f
 import { Memory } from './memory.ts'
 import { Metrics } from './metrics.ts'
 import { Mib } from './mib.ts'
+import { checkMtu } from './mtu-option.ts'
 import { newSysctl } from './new-sysctl.ts'
 import { Observers } from './observers.ts'
 import { checkOffload } from './offload.ts'
@@ -33,6 +36,7 @@ import type { ConnectRequest, StackOptions } from './options.ts'
 import { EphemeralPorts, ListenPorts } from './ports.ts'
 import { CryptoRandom, type Random } from './random.ts'
 import { RateLimit } from './rate-limit.ts'
+import { Rebinding } from './rebinding.ts'
 import { Replies } from './replies.ts'
 import { SharedUdp } from './shared-udp.ts'
 import { halfOpenRecord, type SocketRecord, socketRecord, timeWaitRecord } from './sockets.ts'
@@ -44,6 +48,9 @@ import { TupleHashes } from './tuples.ts'
 import { Turn, type TurnHost } from './turn.ts'
 import { Upkeep, type UpkeepHost } from './upkeep.ts'
 import { Wheel, type WheelItem } from './wheel.ts'
+
+/** What `NODE_DEBUG=sluice` prints. */
+const log = debuglog('sluice')
 
 export interface StackEvents {
   /** The stack has closed. */
@@ -90,6 +97,7 @@ export class Stack extends EventEmitter<StackEvents> {
   readonly #opening: Opening
   readonly #strangers: Strangers
   readonly #upkeep: Upkeep
+  readonly #rebinding: Rebinding | null
   readonly #fastOpenKeys: FastOpenKeys
   readonly #fastOpenCache = new FastOpenCache()
   readonly #tcpHost: TcpHost
@@ -110,6 +118,8 @@ export class Stack extends EventEmitter<StackEvents> {
   #held = 0
   #closed: Promise<void> | null = null
   #whenIdle: (() => void) | null = null
+  /** Nobody outside can look into it any more. */
+  #closeControl: () => void = () => {}
 
   constructor(options: StackOptions = {}) {
     super()
@@ -134,10 +144,13 @@ export class Stack extends EventEmitter<StackEvents> {
     this.#opening = new Opening(this.#host)
     this.#strangers = new Strangers(this.#host)
     this.#upkeep = new Upkeep(this.#host)
+    const moves = options.tunnel !== undefined && options.encapsulation !== 'bare'
+    this.#rebinding = moves ? new Rebinding(this.#host) : null
     this.#tunnel = new UdpTunnel({
       owner: this.#host,
       encapsulation: options.encapsulation ?? 'framed',
-      mtu: options.mtu ?? 'auto',
+      mtu: checkMtu(options),
+      linkMtu: options.linkMtu,
       tunnel: options.tunnel,
       dgram: options.dgram,
       interfaces: options.interfaces,
@@ -153,6 +166,8 @@ export class Stack extends EventEmitter<StackEvents> {
       (now) => this.#runTurn(now),
     )
     if (options.capture !== undefined) this.capture(options.capture)
+    if (log.enabled) this.#observers.explain((line) => log('%s', line))
+    if (this.#isReal && process.env.SLUICE_CONTROL) this.#closeControl = openControl(this)
   }
 
   // ---- What users see ------------------------------------------------------------------------------------------------------------
@@ -186,6 +201,7 @@ export class Stack extends EventEmitter<StackEvents> {
 
   /** One record per listener and connection, half-open ones and TIME_WAIT included: what `ss -tipean` shows. */
   sockets(): SocketRecord[] {
+    this.#tunnel.countDrops()
     const now = this.#clock.nowUs()
     const records = [...this.#listeners].map((listener) => socketRecord(listener, now))
     for (const flows of this.#flows) for (const endpoint of flows.endpoints()) records.push(socketRecord(endpoint, now))
@@ -242,6 +258,7 @@ export class Stack extends EventEmitter<StackEvents> {
         this.#clock.stop()
         this.#tunnel.close()
         this.#observers.end()
+        this.#closeControl()
         this.emit('close')
         resolve()
       }
@@ -378,11 +395,13 @@ export class Stack extends EventEmitter<StackEvents> {
       else this.#timeWait.expire(now)
     })
     if (now >= this.#tunnel.deadline) this.#tunnel.deadlinePassed(now)
+    this.#rebinding?.expire(now)
     this.#runTurn(now)
   }
 
   #rearm(): void {
-    this.#clock.wakeAt(Math.min(this.#wheel.nextWakeUs(), this.#tunnel.deadline))
+    const candidates = this.#rebinding?.deadline ?? Infinity
+    this.#clock.wakeAt(Math.min(this.#wheel.nextWakeUs(), this.#tunnel.deadline, candidates))
   }
 
   #makeTcpHost(): TcpHost {
@@ -435,6 +454,9 @@ export class Stack extends EventEmitter<StackEvents> {
       get synQueue() {
         return stack.#synQueue
       },
+      get rebinding() {
+        return stack.#rebinding
+      },
       get opening() {
         return stack.#opening
       },
@@ -443,7 +465,10 @@ export class Stack extends EventEmitter<StackEvents> {
       },
       bare: this.#options.encapsulation === 'bare',
       nowUs: () => this.#clock.nowUs(),
-      wantTurn: () => this.#clock.soon(),
+      wantTurn: (read) => this.#clock.soon(read),
+      turnNow: () => {
+        if (this.#isReal) this.#runTurn(this.#clock.nowUs())
+      },
       randomToken: () => this.#random.secret(8).readBigUInt64BE(),
       pathOpened: (path: Path): PathUser => new PathFlows(this.#host, path),
       flowsBegan: (flows) => {

@@ -7,6 +7,7 @@ import type { Listener } from './listener.ts'
 import type { Memory } from './memory.ts'
 import type { Mib } from './mib.ts'
 import type { Opening } from './opening.ts'
+import type { Rebinding } from './rebinding.ts'
 import type { SynQueue } from './syn-queue.ts'
 import type { SysctlValues } from './sysctl-table.ts'
 import type { TimeWaitTable } from './time-wait.ts'
@@ -21,6 +22,8 @@ export interface StrangersHost extends EndpointHost {
   readonly memory: Memory
   readonly opening: Opening
   readonly fastOpenKeys: FastOpenKeys
+  /** Null in direct mode, where nobody moves. */
+  readonly rebinding: Rebinding | null
   /** Who listens where a segment of this path came to. */
   listenerAt(flows: PathFlows, port: number): Listener | null
   reply(flows: PathFlows, request: Segment | null, fill: (out: Segment) => boolean): void
@@ -64,6 +67,7 @@ export class Strangers {
       }
       return
     }
+    if (this.#host.rebinding?.arrives(flows, segment, summed || bare, now)) return
     const listener = (segment.flags & Flag.RST) === 0 ? this.#host.listenerAt(flows, segment.dstPort) : null
     if (listener !== null && this.#toListener(listener, flows, segment, tcpPorts, iss, summed, now)) return
     // rfc9293#3.10.7.2: what a listener gets before any SYN is from another life.

@@ -443,7 +443,7 @@ export class SynQueue {
     experimental = false,
   ): void {
     const { path } = flows
-    const mss = Math.min(path.maxSegment - 20, listener.tcp.mss ?? Number.POSITIVE_INFINITY, 65_535)
+    const mss = Math.min(path.mostSegment - 20, listener.tcp.mss ?? Number.POSITIVE_INFINITY, 65_535)
     this.#host.reply(flows, null, (out) => {
       fillSynAck(record, out, mss, this.#shift(listener), tsVal)
       out.fastOpenCookie = cookie

@@ -2,10 +2,11 @@ import { Flag, type Segment, type Seq, seqAdd, seqGt, seqLt } from '../wire/inde
 import type { Connection } from './connection.ts'
 import { applySack, dsackOf } from './loss/sack.ts'
 import { armTimers } from './loss-timers.ts'
+import { describeDelivery, recoveryInput } from './scratch.ts'
 import type { Sender } from './sender.ts'
 import { CaState, CloseReason } from './state.ts'
 import { OFF } from './timers.ts'
-import { traceRecovery } from './trace-recovery.ts'
+import { Occasion, traceRecovery } from './trace-recovery.ts'
 
 // The ACK field: rfc9293#3.10.7.4, fifth, in the shape of linux's tcp_ack(). The sender takes off what was acknowledged, the recovery judges
 // what that means, the controller hears of it last.
@@ -43,7 +44,8 @@ export function onAcknowledgement(c: Connection, seg: Segment, now: number): boo
     onWindowProbed(c)
     return true
   }
-  ack.reset(now, sender.sndUna, board.inFlight, board.highestSackedSeq(sender.sndUna), c.rtt.minRtt)
+  const { sndUna } = sender
+  ack.reset(sender.sampler, now, sndUna, board.inFlight, board.highestSackedSeq(sndUna), c.rtt.minRtt)
   const windowChanged = sender.updateWindow(seg.seq, una, wnd)
   if (una !== sender.sndUna) {
     ack.advanced = true
@@ -65,8 +67,8 @@ export function onAcknowledgement(c: Connection, seg: Segment, now: number): boo
     if (ack.dsack || c.recovery.tlp.endSeq !== null) {
       const [stateBefore, cwndBefore] = [c.recovery.caState, c.cc.cwnd]
       fillSample(c, now)
-      c.recovery.onIdleAck(ack, c.recoveryInput())
-      traceRecovery(c, now, stateBefore, cwndBefore, 'ack')
+      c.recovery.onIdleAck(ack, recoveryInput(c))
+      traceRecovery(c, now, stateBefore, cwndBefore, Occasion.Ack)
     }
     onWindowProbed(c)
     return true
@@ -126,7 +128,7 @@ function react(c: Connection, now: number): void {
   const cwndBefore = cc.cwnd
 
   fillSample(c, now)
-  recovery.onAck(ack, c.recoveryInput())
+  recovery.onAck(ack, recoveryInput(c))
   if (recovery.lostMtuProbe) c.mtuProbe.onLost(c)
   c.mtuProbe.onAck(c)
   if (recovery.caState === CaState.Recovery && stateBefore !== CaState.Recovery) c.forceRetransmit = true
@@ -145,23 +147,16 @@ function react(c: Connection, now: number): void {
   sample.inRecovery = recovery.isReducing
   cc.onAck(sample)
   c.growSendBuffer()
-  traceRecovery(c, now, stateBefore, cwndBefore, 'ack')
+  traceRecovery(c, now, stateBefore, cwndBefore, Occasion.Ack)
 }
 
 function fillSample(c: Connection, now: number): void {
-  const { sample, ack, sender, rtt, cc } = c
-  sample.now = now
+  const { sample, ack, sender, cc } = c
+  describeDelivery(c, now)
   sample.acked = ack.acked
-  sample.sacked = 0
-  sample.lost = 0
   sample.delivered = ack.delivered
   sample.inFlightBefore = ack.priorInFlight
-  sample.inFlight = sender.board.inFlight
   sample.rtt = ack.newestRtt >= 0 ? ack.newestRtt : ack.sackRtt
-  sample.minRtt = rtt.minRtt
-  sample.srtt = rtt.srtt
   sample.ecnMarked = ack.ece ? ack.delivered : 0
-  sample.nextSendAt = c.pacer.nextSendAt
   sample.cwndLimited = sender.isCwndLimited(cc.cwnd, cc.cwnd < cc.ssthresh)
-  sample.mss = sender.mss
 }

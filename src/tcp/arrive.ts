@@ -16,7 +16,7 @@ const LEAST_TO_OPEN = 128
 export function segmentArrives(c: Connection, seg: Segment, now: number): void {
   const { host } = c
   if (host.tracer !== null) host.tracer.segmentReceived(c.id, now, seg)
-  c.segsIn++
+  c.segsIn += seg.count
   if (c.state === State.CLOSE || c.state === State.TIME_WAIT) return
   if (c.state === State.SYN_SENT) {
     arriveSynSent(c, seg, now)
@@ -204,7 +204,7 @@ function onData(c: Connection, seg: Segment, now: number): void {
     return
   }
   if (length > 0) {
-    c.dataSegsIn++
+    c.dataSegsIn += seg.count
     if (c.orphan && seqGt(seqAdd(seg.seq, length), receiver.rcvNxt)) {
       // rfc9293#3.6.1 SHLD-3: nobody is there to read it.
       mib.TCPAbortOnData++
@@ -229,7 +229,8 @@ function onData(c: Connection, seg: Segment, now: number): void {
   const windowBefore = receiver.rcvWnd
   const { tcp_max_ooo } = host.sysctl
   const mostOutOfOrder = tcp_max_ooo === 'rcvbuf' ? receiver.window.rcvBuf : tcp_max_ooo
-  const result = receiver.receive(seg.seq, seg.buffer, seg.payloadStart, seg.payloadEnd, fin, mostOutOfOrder)
+  const { buffer, payloadStart, payloadEnd } = seg
+  const result = receiver.receive(seg.seq, buffer, payloadStart, payloadEnd, fin, mostOutOfOrder, seg.unitLength)
   switch (result) {
     case Received.InOrder:
     case Received.FilledGap:
@@ -262,7 +263,8 @@ function onData(c: Connection, seg: Segment, now: number): void {
       else if (length > 0) mib.DelayedACKLost++
       ackPolicy.now = true
   }
-  if (length > 0) ackPolicy.onEnd(length, receiver.rcvMss, (seg.flags & Flag.PSH) !== 0)
+  if (length > 0)
+    ackPolicy.onEnd(seg.count === 1 ? length : seg.lastLength, receiver.rcvMss, (seg.flags & Flag.PSH) !== 0)
   if (host.sysctl.tcp_dsack === 0 || !c.sackOk) receiver.duplicates.length = 0
   if (receiver.finished) onFin(c, now)
 }

@@ -14,17 +14,18 @@ export type Chrono = (typeof Chrono)[keyof typeof Chrono]
 export class Chronograph {
   #now: Chrono = Chrono.Idle
   #since = 0
-  readonly #spent: [number, number, number, number] = [0, 0, 0, 0]
+  #spent: [number, number, number, number] | null = null
 
   set(state: Chrono, now: number): void {
     if (state === this.#now) return
+    this.#spent ??= [0, 0, 0, 0]
     this.#spent[this.#now] += now - this.#since
     this.#now = state
     this.#since = now
   }
 
   spent(state: Chrono, now: number): number {
-    return this.#spent[state] + (state === this.#now ? now - this.#since : 0)
+    return (this.#spent?.[state] ?? 0) + (state === this.#now ? now - this.#since : 0)
   }
 
   busy(now: number): number {

@@ -1,24 +1,26 @@
-import { type CongestionController, newRateSample, Pacer, type RateSample } from '../congestion/index.ts'
-import { type Segment, type Seq, seqAdd, seqDiff, seqGt } from '../wire/index.ts'
+import { type CongestionController, Pacer, type RateSample } from '../congestion/index.ts'
+import { type Segment, type Seq, seqAdd, seqDiff } from '../wire/index.ts'
 import { AckPolicy } from './ack-policy.ts'
 import { segmentArrives } from './arrive.ts'
 import { Autocork } from './autocork.ts'
 import { Chronograph } from './chrono.ts'
 import { abort, close, end, finish } from './close.ts'
+import { changeController, firstController } from './controllers.ts'
 import { Ecn } from './ecn.ts'
 import { FastOpen } from './fast-open.ts'
 import { openActive, openFast } from './handshake.ts'
 import type { SegmentSink, TcpHost } from './host.ts'
 import { type TcpInfo, tcpInfo } from './info.ts'
 import { Keepalive } from './keepalive.ts'
-import { AckResult } from './loss/ack-result.ts'
-import { Recovery, type RecoveryInput } from './loss/recovery.ts'
+import type { AckResult } from './loss/ack-result.ts'
+import { Recovery } from './loss/recovery.ts'
 import { MtuProbe } from './mtu-probe.ts'
 import { Persist } from './persist.ts'
 import { problemOf } from './problem.ts'
 import { Receiver } from './receiver.ts'
 import { Refusals } from './refusals.ts'
 import { RttEstimator } from './rtt.ts'
+import * as scratch from './scratch.ts'
 import { DEFAULT_MSS_IPV4, DEFAULT_MSS_IPV6, Sender } from './sender.ts'
 import { reportSoftError } from './soft-errors.ts'
 import { CloseReason, Event, isSynchronized, maySend, State } from './state.ts'
@@ -26,11 +28,16 @@ import { openFromSynRecv, type SynRecord } from './syn-recv.ts'
 import { deadlinePassed } from './timeout.ts'
 import { OFF, Timers } from './timers.ts'
 import { Timestamps } from './timestamps.ts'
+import { traceCwnd } from './trace-recovery.ts'
 import { fill } from './transmit.ts'
 import { windowShift } from './window.ts'
 
 /** linux: TCP_INIT_CWND, of a peer whose `tcp_init_cwnd` is not known. */
 const INITIAL_SEGMENTS = 10
+
+/** Of those that search for nothing, which is most. */
+const NO_MTU_PROBE = new MtuProbe()
+const NO_OPTIONS: Readonly<Record<string, unknown>> = Object.freeze({})
 
 /** What a connection is made with. */
 export interface ConnectionOptions {
@@ -45,6 +52,8 @@ export interface ConnectionOptions {
   tsOffset: number
   /** Bytes of the largest segment, header included, that the path takes. */
   maxSegment: number
+  /** The largest that the peer may send, to be announced; default: the same. */
+  mostSegment?: number
   /** Largest window that the path's UDP socket can back; see `ReceiveBudget`. */
   receiveLimit: () => number
   /** Offer to leave segments to the UDP checksum. */
@@ -97,13 +106,14 @@ export class Connection {
   readonly recovery: Recovery
   readonly persist: Persist = new Persist()
   readonly autocork: Autocork = new Autocork()
-  readonly mtuProbe: MtuProbe = new MtuProbe()
+  mtuProbe: MtuProbe = NO_MTU_PROBE
   readonly keepalive: Keepalive = new Keepalive()
   readonly refusals: Refusals = new Refusals()
   readonly chrono: Chronograph = new Chronograph()
   readonly fastOpen: FastOpen = new FastOpen()
-  pacer: Pacer = new Pacer()
-  cc: CongestionController
+  /** Made with the first data: who has nothing to send needs none. */
+  #cc: CongestionController | null = null
+  #pacer: Pacer | null = null
   /** By this name the controller was chosen. */
   congestionControl: string
   congestionOptions: Readonly<Record<string, unknown>>
@@ -158,13 +168,8 @@ export class Connection {
   dataSegsIn = 0
   dataSegsOut = 0
 
-  readonly ack: AckResult
-  readonly sample: RateSample = newRateSample()
   /** Where the controller said that it stands, for the tracer. */
   ccState = ''
-
-  /** What `recoveryInput` fills. */
-  #recoveryInput: RecoveryInput | null = null
 
   /** MSS option of the peer, or the default without one (rfc9293#3.7.1 MUST-15). */
   peerMss: number
@@ -173,6 +178,7 @@ export class Connection {
   /** Bytes of the largest segment that is sent, and of the largest that the path says it takes. */
   maxSegment: number
   #pathSegment: number
+  readonly #mostSegment: number
   readonly userMss: number
   initialWindow = 0
   /** Slow start threshold from an earlier connection to the same host. */
@@ -190,6 +196,8 @@ export class Connection {
     this.peerMss = options.family === 'IPv4' ? DEFAULT_MSS_IPV4 : DEFAULT_MSS_IPV6
     this.maxSegment = options.maxSegment
     this.#pathSegment = options.maxSegment
+    const { mostSegment = 0 } = options
+    this.#mostSegment = mostSegment > options.maxSegment ? mostSegment : 0
     this.userMss = options.mss ?? Number.POSITIVE_INFINITY
     this.offersChecksumOffload = options.checksumOffload
     this.checksumOffload = false
@@ -199,7 +207,6 @@ export class Connection {
     this.maxPacingRate = options.maxPacingRate ?? Number.POSITIVE_INFINITY
     this.sndbufLocked = options.sndbuf !== undefined
     this.sender = new Sender(options.sndbuf ?? sysctl.tcp_wmem[1])
-    this.ack = new AckResult(this.sender.sampler)
     this.sender.noDelay = options.noDelay ?? false
     this.sender.notSentLowat = options.notsentLowat ?? sysctl.tcp_notsent_lowat
     this.sender.start(options.iss)
@@ -215,8 +222,7 @@ export class Connection {
     this.updateMss()
     this.receiver.mostMss = this.advertisedMss
     this.congestionControl = options.congestionControl ?? sysctl.tcp_congestion_control
-    this.congestionOptions = options.congestionOptions ?? {}
-    this.cc = this.#makeController(this.sender.mss, now)
+    this.congestionOptions = options.congestionOptions ?? NO_OPTIONS
   }
 
   // ---- What the owner calls --------------------------------------------------------------------------------------------------
@@ -357,26 +363,32 @@ export class Connection {
   }
 
   /** The path's largest segment has changed. */
-  setMaxSegment(maxSegment: number): void {
+  setMaxSegment(maxSegment: number, now: number): void {
     this.#pathSegment = maxSegment
     this.mtuProbe.stop()
-    this.useSegments(maxSegment)
+    this.useSegments(maxSegment, now)
   }
 
-  /** Segments are as large as this from now on, which the path may take or not. The controller scales its windows, if it is told. */
-  useSegments(maxSegment: number, tellController = true): void {
+  /** Segments are as large as this from now on, which the path may take or not. Windows keep their number of segments, or of bytes. */
+  useSegments(maxSegment: number, now: number, keepBytes = false): void {
     this.maxSegment = maxSegment
     const { mss: before } = this.sender
+    // Its window counts in what segments were until now.
+    if (this.initialWindow > 0) void this.cc
     this.updateMss()
     const changed = this.sender.mss !== before && this.state !== State.CLOSE
-    if (changed && tellController) this.cc.onMss?.(this.sender.mss)
+    if (!changed || this.#cc === null) return
+    const { cwnd } = this.#cc
+    this.#cc.onMss?.(this.sender.mss, keepBytes)
+    traceCwnd(this, now, cwnd, 'segment size')
   }
 
-  /** The path seems to swallow large segments: they are no larger than `mss` now, and from there what it takes is searched for. */
-  shrinkSegments(mss: number, now: number): void {
+  /** Segments are no larger than `mss` now, and from there what the path takes is searched for. `suspected`: it seems to swallow larger ones. */
+  shrinkSegments(mss: number, now: number, suspected = false): void {
     if (this.sender.mss <= mss) return
-    this.useSegments(mss + this.headerLength)
-    this.mtuProbe.begin(this.maxSegment, this.largestSegment, now)
+    this.useSegments(mss + this.headerLength, now)
+    if (this.mtuProbe === NO_MTU_PROBE) this.mtuProbe = new MtuProbe()
+    this.mtuProbe.begin(this.maxSegment, this.largestSegment, now, suspected)
   }
 
   /** Bytes of the largest segment that path and peer may take. */
@@ -461,7 +473,7 @@ export class Connection {
 
   /** MSS to announce (rfc6691#2): what the path takes less the bare header. */
   get advertisedMss(): number {
-    return Math.min(this.maxSegment - 20, this.userMss, 65_535)
+    return Math.min(Math.max(this.maxSegment, this.#mostSegment) - 20, this.userMss, 65_535)
   }
 
   /** The handshake is done, and the segment size known (linux: tcp_init_transfer). */
@@ -473,13 +485,9 @@ export class Connection {
     const { mss } = sender
     // rfc3390#1 or so many segments (rfc6928#2).
     this.initialWindow = tcp_init_cwnd === 'rfc3390' ? Math.min(4 * mss, Math.max(2 * mss, 4380)) : tcp_init_cwnd * mss
-    // rfc5681#3.1: a SYN lost more than once is taken as a sign of congestion.
-    const lostSyn = this.synRetries > 1
-    this.cc = this.#makeController(lostSyn ? mss : this.initialWindow, now)
-    this.cc.ssthresh = Math.min(this.cc.ssthresh, this.startSsthresh)
-    this.pacer = new Pacer(this.initialWindow)
-    this.growSendBuffer()
     sender.usedSince = now
+    this.#cc = null
+    this.#pacer = null
     this.receiver.window.measureAgainst(INITIAL_SEGMENTS * this.advertisedMss, now)
   }
 
@@ -488,34 +496,31 @@ export class Connection {
    * round-trip times of the one before it.
    */
   setCongestionControl(name: string, options: Readonly<Record<string, unknown>>, now: number): void {
-    this.congestionControl = name
-    this.congestionOptions = options
-    const before = this.cc
-    const cc = this.#makeController(before.cwnd, now)
-    this.cc = cc
-    // Nothing has begun yet, and everything will be made anew.
-    if (this.initialWindow === 0) return
-    cc.ssthresh = before.ssthresh
-    this.recovery.onControllerChange(this.recoveryInput())
-    const { tracer } = this.host
-    if (tracer === null) return
-    tracer.ccStateChanged?.(this.id, now, this.ccState, cc.state ?? '', cc.name)
-    this.ccState = cc.state ?? ''
-    if (cc.cwnd !== before.cwnd) tracer.cwndChanged(this.id, now, cc.cwnd, cc.ssthresh, `${name} took over`)
+    changeController(this, name, options, now)
   }
 
-  #makeController(initialWindow: number, now: number): CongestionController {
-    const { host, rtt, congestionControl, congestionOptions } = this
-    const hystart = host.sysctl.tcp_cubic_hystart
-    return host.createCongestionControl(congestionControl, {
-      mss: this.sender.mss,
-      now,
-      initialWindow,
-      random: () => host.random(),
-      options: congestionControl === 'cubic' ? { hystart, ...congestionOptions } : congestionOptions,
-      srtt: rtt.srtt,
-      minRtt: rtt.minRtt,
-    })
+  get cc(): CongestionController {
+    return this.#cc ?? this.#startController()
+  }
+
+  set cc(controller: CongestionController) {
+    this.#cc = controller
+  }
+
+  #startController(): CongestionController {
+    this.#cc = firstController(this)
+    this.growSendBuffer()
+    return this.#cc
+  }
+
+  /** The slow start threshold in force. */
+  get ssthresh(): number {
+    return this.#cc === null ? this.startSsthresh : this.#cc.ssthresh
+  }
+
+  get pacer(): Pacer {
+    this.#pacer ??= new Pacer(this.initialWindow)
+    return this.#pacer
   }
 
   /**
@@ -531,30 +536,14 @@ export class Connection {
     if (wanted > this.sender.sndBuf) this.sender.sndBuf = wanted
   }
 
-  /** What the recovery is to know at this moment; one record, filled anew. */
-  recoveryInput(): RecoveryInput {
-    const { sender, rtt } = this
-    this.#recoveryInput ??= {
-      board: sender.board,
-      controller: this.cc,
-      sample: this.sample,
-      sndUna: sender.sndUna,
-      sndNxt: sender.sndNxt,
-      mss: 0,
-      mtuProbe: this.mtuProbe,
-      canSendNew: false,
-      minRtt: 0,
-      srtt: 0,
-    }
-    const input = this.#recoveryInput
-    input.controller = this.cc
-    input.sndUna = sender.sndUna
-    input.sndNxt = sender.sndNxt
-    input.mss = sender.mss
-    input.canSendNew = sender.notSent > 0 && seqGt(seqAdd(sender.sndUna, sender.sndWnd), sender.sndNxt)
-    input.minRtt = rtt.minRtt
-    input.srtt = rtt.srtt
-    return input
+  /** What happens now, for the parts to fill and to read. */
+  get ack(): AckResult {
+    return scratch.ack
+  }
+
+  /** What a controller is told. */
+  get sample(): RateSample {
+    return scratch.sample
   }
 
   /** Whether an unacceptable segment may be answered: not if one was just now (rfc5961#7, linux: tcp_oow_rate_limited). Counts it. */

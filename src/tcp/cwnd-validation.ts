@@ -1,5 +1,6 @@
 import type { Connection } from './connection.ts'
 import { CaState } from './state.ts'
+import { traceCwnd } from './trace-recovery.ts'
 
 // Congestion window validation (rfc2861, rfc7661, linux: tcp_cwnd_validate, tcp_cwnd_restart): a window that was not used says nothing about
 // the path as it is now.
@@ -47,7 +48,9 @@ export function restartAfterIdle(c: Connection, now: number): void {
     sender.usedSince = now
     sender.mostUsed = 0
   }
+  const { cwnd } = cc
   cc.onIdleRestart?.(now, idle)
+  traceCwnd(c, now, cwnd, 'idle restart')
 }
 
 /** linux: tcp_current_ssthresh; the way back up is quick to three quarters of what was. */
@@ -56,8 +59,7 @@ function keepThreshold({ cc }: Connection): void {
 }
 
 function setCwnd(c: Connection, cwnd: number, now: number, reason: string): void {
-  const { cc, host } = c
-  if (cwnd === cc.cwnd) return
-  cc.cwnd = cwnd
-  if (host.tracer !== null) host.tracer.cwndChanged(c.id, now, cwnd, cc.ssthresh, reason)
+  const before = c.cc.cwnd
+  c.cc.cwnd = cwnd
+  traceCwnd(c, now, before, reason)
 }

@@ -31,7 +31,7 @@ export function synDataLength(c: Connection, out: Segment): number {
 }
 
 /** The SYN-ACK says what became of the data in our SYN (rfc7413#4.2.1, linux: tcp_rcv_fastopen_synack). */
-export function onSynAnswered(c: Connection, seg: Segment): void {
+export function onSynAnswered(c: Connection, seg: Segment, now: number): void {
   const { fastOpen, sender, ack, host } = c
   if (seg.fastOpenCookie !== null && seg.fastOpenCookie.length > 0) fastOpen.received = Buffer.from(seg.fastOpenCookie)
   fastOpen.used = fastOpen.cookie !== null
@@ -40,6 +40,7 @@ export function onSynAnswered(c: Connection, seg: Segment): void {
   fastOpen.synData = 0
   if (seqGt(seg.ack, seqAdd(sender.iss, 1))) {
     host.mib.TCPFastOpenActive++
+    ack.reset(sender.sampler, now, sender.sndUna, sender.board.inFlight, sender.sndUna, c.rtt.minRtt)
     sender.onAck(seg.ack, sender.sndNxt, ack)
   } else host.mib.TCPFastOpenActiveFail++
   // What was not taken goes out again, as if it never had.

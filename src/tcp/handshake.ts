@@ -100,7 +100,7 @@ export function arriveSynSent(c: Connection, seg: Segment, now: number): void {
     sender.sndWl1 = seg.seq
     sender.sndWl2 = seg.ack
     acknowledgeSyn(c, seg, now)
-    onSynAnswered(c, seg)
+    onSynAnswered(c, seg, now)
     establish(c, now)
     c.ackPolicy.now = true
     c.handshakeAckDue = true
@@ -131,7 +131,7 @@ export function completeSynRecv(c: Connection, seg: Segment, now: number): void 
 
 function acknowledgeSyn(c: Connection, seg: Segment, now: number): void {
   const { sender, ack, timers, rtt } = c
-  ack.reset(now, sender.sndUna, sender.board.inFlight, sender.sndUna, rtt.minRtt)
+  ack.reset(sender.sampler, now, sender.sndUna, sender.board.inFlight, sender.sndUna, rtt.minRtt)
   sender.onAck(seqAdd(sender.iss, 1), sender.sndNxt, ack)
   const sample = ack.rtt >= 0 ? ack.rtt : c.timestamps.on ? c.timestamps.rtt(seg, now) : -1
   if (ack.newestRtt >= 0) rtt.onNewest(ack.newestRtt)

@@ -144,6 +144,10 @@ export interface TcpMib {
   TCPZeroWindowDrop: number
   TCPRcvQDrop: number
   TCPOrigDataSent: number
+  TCPHystartTrainDetect: number
+  TCPHystartTrainCwnd: number
+  TCPHystartDelayDetect: number
+  TCPHystartDelayCwnd: number
   TCPDelivered: number
   TCPDeliveredCE: number
   TCPSynRetrans: number

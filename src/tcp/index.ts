@@ -1,7 +1,9 @@
 export { Connection, type ConnectionOptions } from './connection.ts'
 export type { SegmentSink, TcpHost, TcpMib, TcpSysctl } from './host.ts'
 export type { TcpInfo } from './info.ts'
+export { isFromPeer, pathChanged } from './path-change.ts'
 export { resetFor } from './reset.ts'
+export { softErrorCode } from './soft-errors.ts'
 export { CaState, CloseReason, Event, isSynchronized, State, stateName } from './state.ts'
 export {
   agree,

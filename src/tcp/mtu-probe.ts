@@ -6,6 +6,8 @@ import { CaState } from './state.ts'
 const THRESHOLD = 8
 /** linux: a window of fewer segments has more to lose than a larger segment brings. */
 const LEAST_WINDOW_SEGS = 11
+/** ours: how often the old size is tried again before the search begins from below. */
+const RETRIES = 2
 /** The segments behind a probe that show its loss, besides those that `tcp_reordering` asks for. */
 const BEHIND = 1
 
@@ -27,10 +29,16 @@ export class MtuProbe {
   size = 0
   /** When the search began last, µs. */
   #began = 0
+  /** How often `#high` is still to be tried at once. */
+  #retries = 0
 
-  /** Segments of `low` bytes go through, it seems, and those of `high` did not. */
-  begin(low: number, high: number, now: number): void {
+  /**
+   * Segments of `low` bytes go through, it seems, and those of `high` did not. `suspected`: only timeouts say so, and where a path loses many at
+   * random these may be chance.
+   */
+  begin(low: number, high: number, now: number, suspected = false): void {
     this.#on = true
+    this.#retries = suspected ? RETRIES : 0
     this.#low = low
     this.#high = high
     this.#began = now
@@ -43,12 +51,18 @@ export class MtuProbe {
     this.start = null
   }
 
+  get isOn(): boolean {
+    return this.#on
+  }
+
   /** The payload of the probe that is to be sent now; 0: none. */
   wanted(c: Connection, now: number): number {
     if (!this.#on || this.start !== null) return 0
     const { sender, recovery, cc, receiver } = c
     const { board, mss, notSent } = sender
-    if (recovery.caState !== CaState.Open || cc.cwnd < LEAST_WINDOW_SEGS * mss) return 0
+    if (recovery.caState !== CaState.Open) return 0
+    if (this.#retries > 0) return this.#oldSize(c)
+    if (cc.cwnd < LEAST_WINDOW_SEGS * mss) return 0
     // An option that comes and goes would spoil the reckoning.
     if (!receiver.reassembly.isEmpty || receiver.duplicate !== null) return 0
     if (this.#high - this.#low < THRESHOLD && !this.#again(c, now)) return 0
@@ -58,6 +72,21 @@ export class MtuProbe {
     const usable = seqDiff(seqAdd(sender.sndUna, sender.sndWnd), sender.sndNxt)
     if (payload <= mss || notSent < behind || usable < behind || board.inFlight + payload > cc.cwnd) return 0
     this.size = size
+    return payload
+  }
+
+  /**
+   * ours: the old size, as soon as something has gone through, in whatever window there is: under random loss it may never be large enough to search,
+   * and shorter segments cost what they are shorter by. A path that swallows it costs a timeout each time.
+   */
+  #oldSize(c: Connection): number {
+    const { sender, cc } = c
+    const { board, mss, notSent } = sender
+    const payload = this.#high - c.headerLength
+    const usable = seqDiff(seqAdd(sender.sndUna, sender.sndWnd), sender.sndNxt)
+    if (payload <= mss || notSent < payload || usable < payload) return 0
+    if (board.inFlight > 0 && board.inFlight + payload > cc.cwnd) return 0
+    this.size = this.#high
     return payload
   }
 
@@ -73,6 +102,7 @@ export class MtuProbe {
   onSent(start: Seq, end: Seq): void {
     this.start = start
     this.end = end
+    if (this.#retries > 0) this.#retries--
   }
 
   /** Something is sent again: whatever becomes of the probe says nothing any more. */
@@ -83,11 +113,11 @@ export class MtuProbe {
   onAck(c: Connection): void {
     if (this.start === null || !seqGeq(c.sender.sndUna, this.end)) return
     this.start = null
+    this.#retries = 0
     this.#low = this.size
     c.host.mib.TCPMTUPSuccess++
-    // linux: tcp_mtup_probe_success; the window stays as many bytes. ours: so the controller, whose windows stand for segments, goes on with the
-    // size that it knows.
-    c.useSegments(this.size, false)
+    // linux: tcp_mtup_probe_success; the window stays as many bytes.
+    c.useSegments(this.size, c.lastAckTs, true)
   }
 
   onLost(c: Connection): void {

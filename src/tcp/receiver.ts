@@ -18,6 +18,11 @@ const MIN_RCV_MSS = 536
 /** Reports of duplicates that wait for an ACK. */
 const MAX_DUPLICATES = 64
 
+// ours: what most connections have nothing in is shared by them until they have.
+const NOTHING_HELD = new Reassembly()
+const NO_DUPLICATES: Block[] = []
+const NO_PIECES: Buffer[] = []
+
 /** What became of a segment's data. */
 export const Received = {
   /** It carried nothing that was not there already. */
@@ -39,7 +44,7 @@ export class Receiver {
   /** RCV.NXT when the last ACK was sent (linux: rcv_wup). */
   rcvWup: Seq = 0 as Seq
   readonly window: ReceiveWindow
-  readonly reassembly: Reassembly = new Reassembly()
+  reassembly: Reassembly = NOTHING_HELD
   /** The application wants no more: what comes is acknowledged and thrown away. */
   discard = false
   /** Largest payload seen lately, an estimate of the peer's segment size (linux: rcv_mss). */
@@ -51,13 +56,13 @@ export class Receiver {
   /** Bytes in order received in all. */
   bytesReceived = 0
   /** What came twice: each is told by an ACK of its own (rfc2883#4), the first by the next. */
-  readonly duplicates: Block[] = []
+  duplicates: Block[] = NO_DUPLICATES
   /** Pieces that were handed on together with the one before, since the owner last counted them. */
   coalesced = 0
   /** The peer's FIN was reached: RCV.NXT lies behind it. */
   finished = false
   #lastLength = 0
-  #queue: Buffer[] = []
+  #queue: Buffer[] = NO_PIECES
   /** The newest bytes, not in the queue yet: `#run[#runStart … #runEnd)`, of one read. */
   #run: Buffer | null = null
   #runStart = 0
@@ -69,6 +74,11 @@ export class Receiver {
 
   constructor(rcvBuf: number, advWinScale?: number, appWin?: number) {
     this.window = new ReceiveWindow(rcvBuf, advWinScale, appWin)
+  }
+
+  #holding(): Reassembly {
+    if (this.reassembly === NOTHING_HELD) this.reassembly = new Reassembly()
+    return this.reassembly
   }
 
   /** The peer's initial sequence number is known. */
@@ -101,7 +111,7 @@ export class Receiver {
   /**
    * Takes the data `buffer[start … end)` at `seq`, of which at least a part lies in the window, and the FIN behind it. The buffer is a read of
    * one or more segments. Nobody writes to it again but the receiver, which keeps pieces of it, and may close them up over the headers between
-   * them. `mostOutOfOrder`: bytes that may wait for a gap to fill.
+   * them. `mostOutOfOrder`: bytes that may wait for a gap to fill; `unitLength`: of the segments in which the data came, if those were several.
    */
   receive(
     seq: Seq,
@@ -110,12 +120,13 @@ export class Receiver {
     end: number,
     fin: boolean,
     mostOutOfOrder = Number.POSITIVE_INFINITY,
+    unitLength = end - start,
   ): Received {
     let length = end - start
     // linux: tcp_measure_rcv_mss; a smaller size counts once it has come twice.
-    if (length >= this.rcvMss || (length === this.#lastLength && length >= MIN_RCV_MSS))
-      this.rcvMss = Math.min(length, this.mostMss)
-    this.#lastLength = length
+    if (unitLength >= this.rcvMss || (unitLength === this.#lastLength && unitLength >= MIN_RCV_MSS))
+      this.rcvMss = Math.min(unitLength, this.mostMss)
+    this.#lastLength = unitLength
     const segEnd = seqAdd(seq, length)
     if (fin && this.#finSeq === null && seqLeq(segEnd, this.window.rcvAcc)) this.#finSeq = segEnd
 
@@ -134,14 +145,14 @@ export class Receiver {
     }
     if (length === 0) {
       if (this.#reachFin()) return Received.InOrder
-      if (fin && this.#finSeq === segEnd && !this.finished) this.reassembly.markFin(segEnd)
+      if (fin && this.#finSeq === segEnd && !this.finished) this.#holding().markFin(segEnd)
       return Received.Nothing
     }
 
     if (seq !== this.rcvNxt) {
       if (this.discard || this.reassembly.length + length > mostOutOfOrder) return Received.Dropped
-      const kept = this.reassembly.insert(seq, seqAdd(seq, length), keep(buffer.subarray(start, end)))
-      if (fin && kept !== Insert.Dropped && this.#finSeq === segEnd) this.reassembly.markFin(segEnd)
+      const kept = this.#holding().insert(seq, seqAdd(seq, length), keep(buffer.subarray(start, end)))
+      if (fin && kept !== Insert.Dropped && this.#finSeq === segEnd) this.#holding().markFin(segEnd)
       if (kept === Insert.Duplicate) this.cameTwice(seq, seqAdd(seq, length))
       return kept === Insert.Queued
         ? Received.OutOfOrder
@@ -198,6 +209,7 @@ export class Receiver {
 
   /** linux: tcp_dsack_extend; what follows on what was not told yet makes it longer. What comes a third time is told again. */
   cameTwice(start: Seq, end: Seq): void {
+    if (this.duplicates === NO_DUPLICATES) this.duplicates = []
     const { duplicates } = this
     const last = duplicates.at(-1)
     if (last !== undefined && last.end === start) last.end = end
@@ -234,11 +246,12 @@ export class Receiver {
     const run = this.#run
     if (run === null) return
     this.#run = null
+    if (this.#queue === NO_PIECES) this.#queue = []
     this.#queue.push(keep(run.subarray(this.#runStart, this.#runEnd)))
   }
 
   #empty(): void {
-    this.#queue = []
+    this.#queue = NO_PIECES
     this.#run = null
     this.unread = 0
   }

@@ -54,6 +54,17 @@ export class RttEstimator {
     return Math.min(this.#rtoBase, maxUs)
   }
 
+  /** Another way to the peer: nothing has been measured yet. */
+  restart(): void {
+    this.#srtt8 = 0
+    this.#mdev4 = 0
+    this.#mdevMax4 = 0
+    this.#rttvar4 = 0
+    this.#rtoBase = RTO_INITIAL_US
+    this.backoff = 0
+    this.minRtt = Number.POSITIVE_INFINITY
+  }
+
   /** rfc6298#5.7 */
   useFallback(): void {
     if (this.#srtt8 === 0) this.#rtoBase = RTO_FALLBACK_US

@@ -12,7 +12,7 @@ export const Sent = {
   EverRetrans: 8,
 } as const
 
-/** One segment in flight. Records are made once and used again: a reference is good until the segment is acknowledged. */
+/** One segment in flight. Records are used again: a reference is good until the segment is acknowledged. */
 export class SentSegment {
   seq: Seq = 0 as Seq
   /** Sequence number behind the segment; `end - seq` counts SYN and FIN. */
@@ -43,12 +43,17 @@ export class SentSegment {
   }
 }
 
-const INITIAL_CAPACITY = 8
-/** A larger ring is let go of when nothing is in flight; its records go to whoever needs some next, so many at most: 4 MB. */
-const LARGE_RING = 1024
+const INITIAL_CAPACITY = 4
+/** A larger ring is let go of when nothing is in flight. */
+const LARGE_RING = 64
+/** Records that nobody uses, for whoever needs some next: so many at most, 4 MB. */
 const MOST_SPARE_RECORDS = 32_768
 
 const spareRecords: SentSegment[] = []
+/** In a place of a ring that holds none. */
+const NOBODY = new SentSegment()
+const NONE: Seq[] = []
+const NO_RING: SentSegment[] = []
 
 /** Sent, and neither delivered nor, since it was sent last, believed lost. */
 const inNetwork = ({ state }: SentSegment): boolean =>
@@ -64,7 +69,7 @@ const inNetwork = ({ state }: SentSegment): boolean =>
  */
 export class Scoreboard {
   /** A ring whose size is a power of two; empty until the first segment. */
-  #ring: SentSegment[] = []
+  #ring: SentSegment[] = NO_RING
   /** Position of the oldest segment. */
   head = 0
   /** Position behind the newest. */
@@ -79,7 +84,7 @@ export class Scoreboard {
   #youngest: SentSegment | null = null
 
   /** The blocks of the last selective acknowledgement, start and end by turns (linux: recv_sack_cache). */
-  readonly #known: Seq[] = []
+  #known: Seq[] = NONE
 
   /** Position of the newest segment that was selectively acknowledged; −1: none is. */
   highestSacked = -1
@@ -132,7 +137,8 @@ export class Scoreboard {
   /** Adds a segment sent for the first time. */
   push(seq: Seq, end: Seq, flags: number, now: number): SentSegment {
     if (this.tail - this.head === this.#ring.length) this.#grow()
-    const segment = this.at(this.tail)
+    const segment = spareRecords.pop() ?? new SentSegment()
+    this.#ring[this.tail & (this.#ring.length - 1)] = segment
     this.tail++
     segment.seq = seq
     segment.end = end
@@ -155,10 +161,13 @@ export class Scoreboard {
     this.#uncount(segment, length, 1)
     this.packetsOut -= length
     this.packetsOutSegs--
+    this.#ring[this.head & (this.#ring.length - 1)] = NOBODY
+    if (spareRecords.length < MOST_SPARE_RECORDS) spareRecords.push(segment)
     this.head++
     if (this.#firstLost < this.head) this.#firstLost = this.head
     if (this.highestSacked < this.head) this.highestSacked = -1
-    if (this.head === this.tail && this.#ring.length > LARGE_RING) this.#shrink()
+    // The SYN is the first, and for many connections the last.
+    if (this.head === this.tail && (this.#ring.length > LARGE_RING || this.head === 1)) this.#ring = NO_RING
   }
 
   /** The oldest segment is acknowledged up to `una`: what remains keeps its marks. */
@@ -213,6 +222,7 @@ export class Scoreboard {
     sndUna: Seq,
     sndNxt: Seq,
   ): void {
+    if (this.#known === NONE) this.#known = []
     const known = this.#known
     known.length = 0
     for (let i = 0; i < segment.sackCount; i++) {
@@ -256,7 +266,7 @@ export class Scoreboard {
     this.#firstLost = this.head
     if (reneged) {
       this.highestSacked = -1
-      this.#known.length = 0
+      this.#known = NONE
     }
   }
 
@@ -295,8 +305,7 @@ export class Scoreboard {
   split(position: number, length: number): void {
     if (this.tail - this.head === this.#ring.length) this.#grow()
     const mask = this.#ring.length - 1
-    // The spare record behind the tail becomes the second half.
-    const spare = this.#ring[this.tail & mask] as SentSegment
+    const spare = spareRecords.pop() ?? new SentSegment()
     for (let p = this.tail; p > position + 1; p--) this.#ring[p & mask] = this.#ring[(p - 1) & mask] as SentSegment
     this.#ring[(position + 1) & mask] = spare
     this.tail++
@@ -353,12 +362,12 @@ export class Scoreboard {
 
   /** Drops everything: the connection is gone. */
   clear(): void {
-    this.#ring = []
+    this.#ring = NO_RING
     this.head = this.tail
     this.#firstLost = this.tail
     this.highestSacked = -1
     this.eldest = this.#youngest = null
-    this.#known.length = 0
+    this.#known = NONE
     this.packetsOut = this.sackedOut = this.lostOut = this.retransOut = 0
     this.packetsOutSegs = this.sackedOutSegs = this.lostOutSegs = this.retransOutSegs = 0
   }
@@ -496,19 +505,12 @@ export class Scoreboard {
   #grow(): void {
     const old = this.#ring
     const capacity = Math.max(INITIAL_CAPACITY, old.length * 2)
-    const ring: SentSegment[] = new Array(capacity)
+    const ring: SentSegment[] = new Array(capacity).fill(NOBODY)
     // It grows when it is full: all the old records are in use.
-    for (let i = 0; i < capacity; i++) {
+    for (let i = 0; i < old.length; i++) {
       const position = this.head + i
-      ring[position & (capacity - 1)] =
-        i < old.length ? old[position & (old.length - 1)] : (spareRecords.pop() ?? new SentSegment())
+      ring[position & (capacity - 1)] = old[position & (old.length - 1)] as SentSegment
     }
     this.#ring = ring
-  }
-
-  #shrink(): void {
-    const room = MOST_SPARE_RECORDS - spareRecords.length
-    for (const record of this.#ring.slice(0, room)) spareRecords.push(record)
-    this.#ring = []
   }
 }

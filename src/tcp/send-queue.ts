@@ -1,9 +1,11 @@
 const MAX_BLOCK = 65_536
 const MIN_BLOCK = 1024
-/** Free blocks of the largest size kept by the process for the next queue that needs one: 4 MiB. */
+/** Free blocks of the largest and of the smallest size kept by the process for the next queue that needs one: 4 MiB, and 1 MiB. */
 const MAX_SPARE_BLOCKS = 64
+const MAX_SPARE_SMALL = 1024
 
 const spareBlocks: Buffer[] = []
+const spareSmall: Buffer[] = []
 
 interface Block {
   readonly buffer: Buffer
@@ -12,6 +14,8 @@ interface Block {
   /** Bytes filled. */
   used: number
 }
+
+const NO_BLOCKS: Block[] = []
 
 /**
  * What the application wrote and the peer has not acknowledged, copied once into blocks. Positions count bytes of the stream
@@ -22,7 +26,7 @@ interface Block {
  *     ──┼─────────────────┼──▶ position
  */
 export class SendQueue {
-  #blocks: Block[] = []
+  #blocks: Block[] = NO_BLOCKS
   /** Blocks before this index are released; compacted now and then, for shifting an array costs its length. */
   #first = 0
   /** Where the last copy ended: sending goes forward, so the next one begins in this block or the one behind it. */
@@ -82,7 +86,7 @@ export class SendQueue {
       if (end > position) break
       // The last block is written on, unless it is full.
       if (this.#first === this.#blocks.length - 1 && block.used < block.buffer.length) {
-        if (this.#end === position) this.#reuseLast(block)
+        if (this.#end === position) this.#returnLast(block)
         break
       }
       this.#blocks[this.#first] = RELEASED
@@ -99,19 +103,18 @@ export class SendQueue {
   /** Lets go of all memory. */
   clear(): void {
     for (let i = this.#first; i < this.#blocks.length; i++) recycle((this.#blocks[i] as Block).buffer)
-    this.#blocks = []
+    this.#blocks = NO_BLOCKS
     this.#first = 0
     this.#cursor = 0
     this.#base = this.#end
   }
 
-  /** All is acknowledged: a small block begins again at its front, a large one goes back. */
-  #reuseLast(block: Block): void {
-    this.#blocks = []
+  /** All is acknowledged: the block goes back, for a connection that has nothing to send needs none. */
+  #returnLast(block: Block): void {
+    this.#blocks = NO_BLOCKS
     this.#first = 0
     this.#cursor = 0
-    if (block.buffer.length <= MIN_BLOCK) this.#blocks.push({ buffer: block.buffer, start: this.#end, used: 0 })
-    else recycle(block.buffer)
+    recycle(block.buffer)
   }
 
   #addBlock(wanted: number): Block {
@@ -119,9 +122,12 @@ export class SendQueue {
     // A connection that has filled a block is likely to fill a larger one.
     const least = Math.max(wanted, this.length)
     while (size < least && size < MAX_BLOCK) size *= 2
-    const buffer = (size === MAX_BLOCK ? spareBlocks.pop() : undefined) ?? Buffer.allocUnsafeSlow(size)
+    const buffer =
+      (size === MAX_BLOCK ? spareBlocks.pop() : size === MIN_BLOCK ? spareSmall.pop() : undefined) ??
+      Buffer.allocUnsafeSlow(size)
     const block = { buffer, start: this.#end, used: 0 }
-    this.#blocks.push(block)
+    if (this.#blocks === NO_BLOCKS) this.#blocks = [block]
+    else this.#blocks.push(block)
     return block
   }
 
@@ -148,5 +154,7 @@ export class SendQueue {
 const RELEASED: Block = { buffer: Buffer.alloc(0), start: -1, used: 0 }
 
 function recycle(buffer: Buffer): void {
-  if (buffer.length === MAX_BLOCK && spareBlocks.length < MAX_SPARE_BLOCKS) spareBlocks.push(buffer)
+  if (buffer.length === MIN_BLOCK) {
+    if (spareSmall.length < MAX_SPARE_SMALL) spareSmall.push(buffer)
+  } else if (buffer.length === MAX_BLOCK && spareBlocks.length < MAX_SPARE_BLOCKS) spareBlocks.push(buffer)
 }

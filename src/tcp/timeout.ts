@@ -1,10 +1,11 @@
 import { abort, finish } from './close.ts'
 import type { Connection } from './connection.ts'
 import { synTimeout } from './handshake.ts'
+import { describeDelivery, recoveryInput } from './scratch.ts'
 import { reportSoftError, silenceReason } from './soft-errors.ts'
 import { CaState, CloseReason, isSynchronized, State } from './state.ts'
 import { OFF } from './timers.ts'
-import { traceRecovery } from './trace-recovery.ts'
+import { Occasion, traceRecovery } from './trace-recovery.ts'
 
 // What happens when a deadline passes. A timer that fires for nothing any more does nothing: it is disarmed where its reason ends.
 
@@ -79,13 +80,14 @@ function retransmissionTimeout(c: Connection, now: number): void {
   const [stateBefore, cwndBefore] = [recovery.caState, cc.cwnd]
   // All of it counts as lost now.
   sender.sampler.onLost(sender.board.inFlight)
-  recovery.onTimeout(now, c.recoveryInput())
+  describeDelivery(c, now)
+  recovery.onTimeout(now, recoveryInput(c))
   recovery.retransmits++
   // linux: retrans_stamp; the attempt counts, for a path may take nothing.
   if (c.retransStamp < 0) c.retransStamp = now
   timers.probe = OFF
   timers.reo = OFF
-  traceRecovery(c, now, stateBefore, cwndBefore, 'timeout')
+  traceRecovery(c, now, stateBefore, cwndBefore, Occasion.Timeout)
   c.forceRetransmit = true
   const { tcp_thin_linear_timeouts, tcp_retries1, tcp_mtu_probing, tcp_base_mss } = host.sysctl
   // linux: a thin stream has too few segments for anything but the timer to help it, so it stays quick at first.
@@ -96,7 +98,7 @@ function retransmissionTimeout(c: Connection, now: number): void {
   if (recovery.retransmits !== tcp_retries1) return
   // rfc9293#3.8.3, R1: whoever wants to know hears of it (SHLD-9); the path may swallow segments of this size without a word (rfc4821#7.6).
   reportSoftError(c, CloseReason.TimedOut, now)
-  if (tcp_mtu_probing > 0) c.shrinkSegments(tcp_base_mss, now)
+  if (tcp_mtu_probing > 0) c.shrinkSegments(tcp_base_mss, now, true)
 }
 
 /** rfc8985#6.2 step 5: what was late has become lost without an ACK saying so. */
@@ -104,13 +106,14 @@ function reoTimeout(c: Connection, now: number): void {
   const { timers, recovery, ack, sender, cc } = c
   timers.reo = OFF
   const [stateBefore, cwndBefore] = [recovery.caState, cc.cwnd]
-  ack.reset(now, sender.sndUna, sender.board.inFlight, sender.sndUna, c.rtt.minRtt)
-  recovery.onReoTimeout(ack, c.recoveryInput())
+  ack.reset(sender.sampler, now, sender.sndUna, sender.board.inFlight, sender.sndUna, c.rtt.minRtt)
+  describeDelivery(c, now)
+  recovery.onReoTimeout(ack, recoveryInput(c))
   if (recovery.lostMtuProbe) c.mtuProbe.onLost(c)
   sender.sampler.onLost(ack.lost)
   timers.reo = recovery.lookAt
   if (recovery.caState === CaState.Recovery && stateBefore !== CaState.Recovery) c.forceRetransmit = true
-  traceRecovery(c, now, stateBefore, cwndBefore, 'reordering timeout')
+  traceRecovery(c, now, stateBefore, cwndBefore, Occasion.Reordering)
 }
 
 /** rfc8985#7.3: new data if there is any and the window lets it, else the last segment again. */

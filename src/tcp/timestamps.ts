@@ -1,4 +1,4 @@
-import { type Segment, type Seq, seqAdd, seqDiff, seqLeq, seqLt } from '../wire/index.ts'
+import { type Segment, type Seq, seqAdd, seqDiff, seqGt, seqLeq, seqLt } from '../wire/index.ts'
 
 /** rfc7323#5.5: a TS.Recent untouched for so long says nothing any more. */
 const PAWS_IDLE_US = 24 * 24 * 3600 * 1_000_000
@@ -13,6 +13,10 @@ export class Timestamps {
   #recentAt = -1
   /** RCV.NXT of the last ACK we sent: Last.ACK.sent. */
   lastAckSent: Seq = 0 as Seq
+  /** TSval of what we sent last. */
+  sent: Seq = 0 as Seq
+  /** The newest of our own that the peer has sent back; null: none yet. */
+  #echoed: Seq | null = null
   /** Added to the clock, so that it tells nobody how long the host has been up (rfc7323#5.4). */
   readonly offset: number
 
@@ -41,7 +45,9 @@ export class Timestamps {
 
   /** rfc7323#4.3 (2): only a segment that spans what was last acknowledged moves TS.Recent, so that delayed ACKs measure from the first. */
   update(segment: Segment, now: number): void {
-    if (!segment.hasTimestamps || !seqLeq(segment.seq, this.lastAckSent)) return
+    if (!segment.hasTimestamps) return
+    if (segment.tsEcr !== this.#echoed && this.#isInReach(segment.tsEcr)) this.#echoed = segment.tsEcr
+    if (!seqLeq(segment.seq, this.lastAckSent)) return
     if (this.#recentAt >= 0 && seqLt(segment.tsVal, this.recent) && now - this.#recentAt < PAWS_IDLE_US) return
     this.recent = segment.tsVal
     this.#recentAt = now
@@ -51,5 +57,19 @@ export class Timestamps {
   start(tsVal: Seq, now: number): void {
     this.recent = tsVal
     this.#recentAt = now
+    this.sent = this.value(now)
+  }
+
+  /**
+   * ours: the segment echoes what only the peer can know, unless somebody reads along: one of the few values between the newest that it has echoed
+   * before and the last one sent, on a clock with an offset that nobody else knows (rfc7323#5.4).
+   */
+  isOurs(segment: Segment): boolean {
+    return segment.hasTimestamps && this.#echoed !== null && this.#isInReach(segment.tsEcr)
+  }
+
+  #isInReach(echo: Seq): boolean {
+    if (echo === 0 || seqGt(echo, this.sent)) return false
+    return this.#echoed === null || !seqLt(echo, this.#echoed)
   }
 }

@@ -1,15 +1,4 @@
-import {
-  encodeHeader,
-  Flag,
-  optionsLength,
-  type Segment,
-  type Seq,
-  seqAdd,
-  seqDiff,
-  seqGt,
-  seqLt,
-  writeChecksum,
-} from '../wire/index.ts'
+import { Flag, type Segment, type Seq, seqAdd, seqDiff, seqGt, seqLt } from '../wire/index.ts'
 import { Chrono } from './chrono.ts'
 import type { Connection } from './connection.ts'
 import { restartAfterIdle, validateCwnd } from './cwnd-validation.ts'
@@ -20,9 +9,12 @@ import { scheduleProbe } from './loss-timers.ts'
 import { isPaced, pace } from './pacing.ts'
 import type { Block } from './reassembly.ts'
 import type { Receiver } from './receiver.ts'
+import { sendRun } from './send-run.ts'
 import { Next } from './sender.ts'
 import { CaState, isSynchronized, maySendQueued, State } from './state.ts'
 import { OFF } from './timers.ts'
+import { traceCwnd } from './trace-recovery.ts'
+import { write } from './write.ts'
 
 /** linux: the floor of the probe timer, after which a cork no longer holds. */
 const CORK_US = 200_000
@@ -141,7 +133,7 @@ function sendLossProbe(c: Connection, sink: SegmentSink, now: number): boolean {
 }
 
 function retransmit(c: Connection, sink: SegmentSink, now: number): boolean {
-  const { sender, cc } = c
+  const { sender } = c
   const { board } = sender
   const position = board.nextLost()
   if (position < 0) {
@@ -151,7 +143,7 @@ function retransmit(c: Connection, sink: SegmentSink, now: number): boolean {
   const segment = board.at(position)
   const limit = segmentLimit(c)
   const { inFlight } = board
-  if (!c.forceRetransmit && inFlight > 0 && inFlight + Math.min(segment.length, limit) > cc.cwnd) return false
+  if (!c.forceRetransmit && inFlight > 0 && inFlight + Math.min(segment.length, limit) > c.cc.cwnd) return false
   // rfc9293#3.8.6 SHLD-16: what lies beyond a shrunken window waits; the oldest segment serves as the probe.
   if (position !== board.head && !seqLt(segment.seq, seqAdd(sender.sndUna, sender.sndWnd))) return false
   // The first of an episode does not wait: it is what everything else waits for.
@@ -203,8 +195,9 @@ function transmitAgain(c: Connection, sink: SegmentSink, position: number, now: 
 }
 
 function sendNew(c: Connection, sink: SegmentSink, now: number): boolean {
-  const { sender, cc } = c
+  const { sender } = c
   if (!sender.hasUnsent && !sender.isUnvalidated) return false
+  const { cc } = c
   const limit = segmentLimit(c)
   let next: Next = Next.Nothing
   if (sender.hasUnsent) {
@@ -218,7 +211,12 @@ function sendNew(c: Connection, sink: SegmentSink, now: number): boolean {
     }
     next = sender.next(cc.cwnd, limit, c.overrideDue)
     if (next === Next.New && c.autocork.holds(c, sink, limit)) return false
-    if (next === Next.New && !(sender.length > 0 && isPaced(c, now))) return transmitNew(c, sink, limit, now)
+    if (next === Next.New && !(sender.length > 0 && isPaced(c, now))) {
+      const full = sender.length === limit && !sender.fin
+      if (!transmitNew(c, sink, limit, now)) return false
+      if (full) sendRun(c, sink, limit, now)
+      return true
+    }
   }
   if (next === Next.New) {
     // linux: tcp_write_xmit; what the pace holds back is no sign that the window is full, nor that the application leaves it empty.
@@ -246,7 +244,9 @@ function transmitNew(c: Connection, sink: SegmentSink, limit: number, now: numbe
   c.overrideDue = false
   sender.onSent(length, flags, limit, now)
   sender.isUnvalidated = true
+  const { cwnd } = cc
   cc.onSent?.(now, length, sender.board.inFlight, sender.sampler.isAppLimited)
+  if (cc.cwnd !== cwnd) traceCwnd(c, now, cwnd, 'sending resumed')
   if (length > 0) pace(c, length, now)
   if (c.recovery.isReducing) c.recovery.reduction.onSent(length)
   if (length > 0) {
@@ -358,6 +358,7 @@ function send(
   if (timestamps.on) {
     out.hasTimestamps = true
     out.tsVal = timestamps.value(now)
+    timestamps.sent = out.tsVal
     out.tsEcr = timestamps.recent
   }
   if (c.sackOk && (receiver.duplicate !== null || receiver.reassembly.blocks.length > 0))
@@ -400,43 +401,4 @@ function fillSack(out: Segment, receiver: Receiver, most: number): void {
   }
   if (duplicate !== null) put(duplicate)
   reassembly.tell(most - out.sackCount, put)
-}
-
-/** Header and payload into the sink. Ports are the connection's. */
-function write(
-  c: Connection,
-  sink: SegmentSink,
-  out: Segment,
-  length: number,
-  now: number,
-  retransmission = false,
-  ect = false,
-): boolean {
-  out.srcPort = c.localPort
-  out.dstPort = c.remotePort
-  const header = 20 + optionsLength(out)
-  if (!sink.reserve(header + length)) {
-    c.blocked = true
-    return false
-  }
-  const { buffer, offset } = sink
-  encodeHeader(out, buffer, offset)
-  if (length > 0) {
-    const syn = (out.flags & Flag.SYN) !== 0 ? 1 : 0
-    c.sender.queue.copyTo(c.sender.position(seqAdd(out.seq, syn)), length, buffer, offset + header)
-  }
-  if (!c.checksumOffload || (out.flags & Flag.SYN) !== 0) writeChecksum(buffer, offset, offset + header + length)
-  const { tracer } = c.host
-  if (tracer !== null) {
-    out.buffer = buffer
-    out.payloadStart = offset + header
-    out.payloadEnd = offset + header + length
-    tracer.segmentSent(c.id, now, out, retransmission)
-  }
-  if (length > 0) c.autocork.batch = sink.batch
-  sink.commit(header + length, ect)
-  c.segsOut++
-  // linux: tcpOutSegs leaves out what was sent before (rfc4022).
-  if (!retransmission) c.host.mib.OutSegs++
-  return true
 }

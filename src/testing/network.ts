@@ -365,7 +365,7 @@ export class Network {
       name,
       addresses: host.addresses,
       localhost: '127.0.0.1',
-      seams: { ...host.seams(), timers: timersIn(sim.world) },
+      seams: { ...host.seams(), interfaces: host.interfaces(), timers: timersIn(sim.world) },
       kill: () => host.kill(),
       stall: (us) => host.stall(us),
     }
@@ -378,7 +378,7 @@ export class Network {
       name,
       addresses: [machine.address],
       localhost: machine.address,
-      seams: { dgram: machine.dgram, interfaces: machine.interfaces },
+      seams: { dgram: machine.dgram, interfaces: machine.interfaces() },
       kill: null,
       stall: null,
     }

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import process from 'node:process'
 import timers from 'node:timers'
 import type { World } from './sim/world.ts'
@@ -9,21 +10,12 @@ const { setImmediate, setTimeout, clearTimeout } = timers
 const STALLED_MS = 1000
 /** Turns of the event loop that code under test may take at one instant, before time goes on all the same. */
 const MOST_TURNS = 10_000
+const NEVER = -1
 /** Of the system's answers: files and names, which take no time in a simulation. */
 const REQUEST = /^(FSReq|FileHandleCloseReq|CloseReq|GetAddrInfoReq|GetNameInfoReq|QueryReq|TCPConnect|PipeConnect)/
 
 /** Immediates of pumps, in this process: they are not the work of anybody. */
 let ownImmediates = 0
-
-function turn(): Promise<void> {
-  ownImmediates++
-  return new Promise((resolve) =>
-    setImmediate(() => {
-      ownImmediates--
-      resolve()
-    }),
-  )
-}
 
 /** Whether code in this process has asked for a turn, or waits for the system: then time stands still. */
 function isBusy(): boolean {
@@ -43,9 +35,16 @@ export class Pump {
   readonly #world: World
   readonly #limitUs: number
   readonly #onFailure: (error: Error) => void
+  /** Goes on where nothing went on, as what made the network would: whoever woke the pump may be of another network. */
+  readonly #goOn = AsyncResource.bind(() => this.#takeTurn())
   #stopped = false
   #held = 0
-  #resume: (() => void) | null = null
+  /** The time at which things happen: until all of them have, nobody is asked whether he is busy. */
+  #instantUs = NEVER
+  /** Turns that others took since. */
+  #turns = 0
+  #waits = false
+  #stalled: NodeJS.Timeout | null = null
 
   constructor(world: World, limitUs: number, onFailure: (error: Error) => void) {
     this.#world = world
@@ -55,7 +54,7 @@ export class Pump {
   }
 
   start(): void {
-    this.#run().catch(this.#onFailure)
+    this.#takeTurn()
   }
 
   stop(): void {
@@ -73,61 +72,72 @@ export class Pump {
     this.#wake()
   }
 
-  async #run(): Promise<void> {
-    const world = this.#world
-    await turn()
-    while (!this.#stopped) {
-      await this.#settle()
-      if (this.#stopped) return
-      if (this.#held > 0) await this.#woken(null).then(turn)
-      else if (world.nextUs === Infinity) await this.#idle().then(turn)
-      else if (world.nextUs > this.#limitUs) {
-        throw new Error(
-          `The code under test still waits at ${seconds(world.nowUs)} of virtual time, and option 'limit' lets no more pass`,
-        )
-      } else await this.#instant()
+  #takeTurn(): void {
+    ownImmediates++
+    setImmediate(this.#turn)
+  }
+
+  // No promises here: in a process that has just begun they are most of what a simulated event costs.
+  readonly #turn = (): void => {
+    ownImmediates--
+    if (this.#stopped) return
+    try {
+      this.#look()
+    } catch (error) {
+      this.#onFailure(error as Error)
     }
   }
 
-  /** All that happens at the next time at which anything does. */
-  async #instant(): Promise<void> {
+  /** Everybody else has had a turn. */
+  #look(): void {
     const world = this.#world
-    const us = world.nextUs
-    while (!this.#stopped && this.#held === 0 && world.nextUs === us) {
-      world.step()
-      await turn()
+    const { nextUs } = world
+    if (this.#held === 0 && nextUs === this.#instantUs) {
+      this.#step()
+      return
     }
+    this.#instantUs = NEVER
+    if (this.#turns++ < MOST_TURNS && isBusy()) this.#takeTurn()
+    else if (this.#held > 0) this.#wait(null)
+    else if (nextUs === Infinity) this.#wait(STALLED_MS)
+    else if (nextUs > this.#limitUs) {
+      throw new Error(
+        `The code under test still waits at ${seconds(world.nowUs)} of virtual time, and option 'limit' lets no more pass`,
+      )
+    } else this.#step()
   }
 
-  /** Everybody has had a turn: until nobody wants another. */
-  async #settle(): Promise<void> {
-    for (let turns = 0; turns < MOST_TURNS && !this.#stopped && isBusy(); turns++) await turn()
+  #step(): void {
+    this.#instantUs = this.#world.nextUs
+    this.#turns = 0
+    this.#world.step()
+    this.#takeTurn()
   }
 
-  /** Nothing is left to happen: perhaps code outside goes on, and asks for more. */
-  async #idle(): Promise<void> {
-    if (await this.#woken(STALLED_MS)) return
-    if (isBusy() || this.#world.nextUs !== Infinity || this.#stopped) return
-    throw new Error(
-      `Nothing is left to happen at ${seconds(this.#world.nowUs)} of virtual time, and the code under test still waits`,
-    )
+  /** Until something new is going to happen, at most `ms`: perhaps code outside goes on, and asks for more. */
+  #wait(ms: number | null): void {
+    this.#waits = true
+    this.#turns = 0
+    if (ms !== null) this.#stalled = setTimeout(this.#inVain, ms)
   }
 
-  /** True: something happened; false: `ms` passed without. */
-  #woken(ms: number | null): Promise<boolean> {
-    return new Promise((resolve) => {
-      const timer = ms === null ? null : setTimeout(() => done(false), ms)
-      const done = (woken: boolean): void => {
-        if (timer !== null) clearTimeout(timer)
-        this.#resume = null
-        resolve(woken)
-      }
-      this.#resume = () => done(true)
-    })
+  readonly #inVain = (): void => {
+    if (isBusy()) this.#wake()
+    else {
+      this.#onFailure(
+        new Error(
+          `Nothing is left to happen at ${seconds(this.#world.nowUs)} of virtual time, and the code under test still waits`,
+        ),
+      )
+    }
   }
 
   #wake(): void {
-    this.#resume?.()
+    if (!this.#waits) return
+    this.#waits = false
+    if (this.#stalled !== null) clearTimeout(this.#stalled)
+    this.#stalled = null
+    this.#goOn()
   }
 }
 

@@ -171,6 +171,8 @@ export class RealMachine implements LinkEnd {
     connected: boolean,
   ): RealFlow {
     const to = this.#net.at(address, port) ?? this
+    const sourcePort = socket.address().port
+    const late = new LateSender(this.address, sourcePort, address, port)
     const failed = (error: Error | null): void => {
       // Where a socket is connected this is the answer to an earlier datagram, which the stack wants to hear of.
       if (error !== null && connected) socket.emit('error', error)
@@ -178,7 +180,7 @@ export class RealMachine implements LinkEnd {
     return {
       family: address.includes(':') ? 'IPv6' : 'IPv4',
       sourceAddress: this.address,
-      sourcePort: socket.address().port,
+      sourcePort,
       address,
       port,
       link: this.#net.link(this, to),
@@ -190,9 +192,48 @@ export class RealMachine implements LinkEnd {
           if (connected) send(message, failed)
           else send(message, port, address, failed)
         } catch {
-          // Closed meanwhile: then nobody waits for it either.
+          // Closed meanwhile: what was under way, a reset most of all, arrives all the same.
+          late.send(message)
         }
       },
     }
+  }
+}
+
+/** Sends for a socket that is closed, from its address and port, unless another has that port by now. */
+class LateSender {
+  readonly #source: dgram.BindOptions
+  readonly #address: string
+  readonly #port: number
+  #socket: dgram.Socket | null = null
+  #pending = 0
+
+  constructor(sourceAddress: string, sourcePort: number, address: string, port: number) {
+    this.#source = { address: sourceAddress, port: sourcePort, exclusive: true }
+    this.#address = address
+    this.#port = port
+  }
+
+  send(message: Buffer): void {
+    this.#pending++
+    this.#socket ??= this.#open()
+    // Before it is bound dgram keeps what is sent.
+    this.#socket.send(message, this.#port, this.#address, () => {
+      if (--this.#pending === 0) this.#close()
+    })
+  }
+
+  #open(): dgram.Socket {
+    const socket = dgram.createSocket(this.#address.includes(':') ? 'udp6' : 'udp4')
+    socket.on('error', () => this.#close())
+    socket.bind(this.#source)
+    socket.unref()
+    return socket
+  }
+
+  #close(): void {
+    this.#socket?.close()
+    this.#socket = null
+    this.#pending = 0
   }
 }

@@ -73,6 +73,8 @@ export function isNobody(canonical: string, local: LocalAddresses): boolean {
 /** The addresses of this machine, looked at anew when what is known has grown old. */
 export class LocalAddresses {
   readonly #read: () => Interfaces
+  /** False: they are told once and for all. */
+  readonly mayChange: boolean
   #readAtUs = -Infinity
   #broadcasts = new Set<string>()
   #own = new Set<string>()
@@ -80,8 +82,9 @@ export class LocalAddresses {
   ipv4: readonly string[] = []
   ipv6: readonly string[] = []
 
-  constructor(read: () => Interfaces = networkInterfaces) {
-    this.#read = read
+  constructor(interfaces: (() => Interfaces) | Interfaces = networkInterfaces) {
+    this.mayChange = typeof interfaces === 'function'
+    this.#read = typeof interfaces === 'function' ? interfaces : () => interfaces
   }
 
   /** Looks again if the last look is older than `maxAgeUs`. True: something changed. */

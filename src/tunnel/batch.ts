@@ -1,8 +1,8 @@
 import type { UdpPath } from './path.ts'
 
-const SIZES = [2 << 10, 32 << 10, 256 << 10] as const
-/** How many idle buffers of each size are kept for reuse: 7 MiB at most, reached only by a host that sends at full speed. */
-const KEPT = [256, 64, 16] as const
+const SIZES = [2 << 10, 16 << 10, 64 << 10] as const
+/** How many idle buffers of each size are kept for reuse: 5.5 MiB at most, reached only by a host that sends at full speed. */
+const KEPT = [256, 64, 64] as const
 /** No batch is larger than this; what a path sends beyond it in one turn goes in several. */
 export const LARGEST_BATCH = SIZES[2]
 

@@ -24,10 +24,14 @@ export interface Path extends FrameSink {
   readonly loopback: boolean
   /** Bytes of the largest TCP segment, header included, that fits a frame of this path now. */
   readonly maxSegment: number
+  /** The same for what the peer may send: with `mtu: 'probe'` ours begin small, and grow to what the path takes. */
+  readonly mostSegment: number
   /** Datagrams are sent and read many at a time (UDP GSO and GRO). */
   readonly offload: boolean
   /** What the UDP socket under this path can hold for all its connections together. */
   readonly receiveBudget: ReceiveBudget
+  /** Datagrams that its UDP socket had no room for, when that was last looked at. */
+  readonly receiveDrops: number
   /** Whose segments arrive here; set by the owner in `pathOpened`. */
   user: PathUser
   /** Records (connections, TIME_WAIT) that need the path: it closes when the last lets go. */
@@ -44,6 +48,8 @@ export interface Path extends FrameSink {
    * together, would go the way of the large ones. For as long as the path lasts.
    */
   packAtMost(maxSegment: number): void
+  /** Segments as long as `maxSegment` seem to vanish: with `mtu: 'probe'` it is searched for anew how large they may be. */
+  blackHole(): void
   /** A refused send is to be probed at once: sends one probe frame now. Nothing in bare mode, which has no probes. */
   probe(): void
 }
@@ -64,6 +70,11 @@ export interface PathUser {
    * was looked at before. `marked`: it met congestion (ECN). Never throws.
    */
   segmentArrives(buffer: Buffer, start: number, end: number, nowUs: number, marked?: boolean): void
+  /**
+   * The first of several segments at `buffer[start … end)`, each in a frame, the next of which begins at `end`; `readEnd`: where the last ends. May
+   * take some of those behind it along: returns where the first frame begins that it left. Nobody is shown the frames. Never throws.
+   */
+  runArrives?(buffer: Buffer, start: number, end: number, readEnd: number, nowUs: number): number
   /** A send or receive said ECONNREFUSED: nobody has the remote port. */
   refused(nowUs: number): void
   /** ENETUNREACH or EHOSTUNREACH (`code`). */
@@ -72,6 +83,10 @@ export interface PathUser {
   writable(): void
   /** `maxSegment` changed. */
   maxSegmentChanged(): void
+  /** The last `probe` was answered. */
+  probeAnswered?(nowUs: number): void
+  /** It was idle, and a probe keeps it alive (`path_keepalive`). */
+  keptAlive?(): void
   /** Sockets are scarce and this path is not `active`: the records that only remember (TIME_WAIT) may let go of it now. */
   reclaim?(): void
 }
@@ -82,8 +97,10 @@ export interface TunnelOwner {
   readonly tracer?: Tracer | null
   /** A datagram from a new remote address came to a listening socket, or `open` was called. Called before any segment, once. */
   pathOpened(path: Path): PathUser
-  /** Input was processed, or a deadline moved: a turn is wanted before the loop goes on. */
-  wantTurn(): void
+  /** Input was processed, or a deadline moved: a turn is wanted before the loop goes on. `read`: a datagram was read. */
+  wantTurn(read?: boolean): void
+  /** So much was read that it is to be dealt with before more is. */
+  turnNow?(): void
   /** Counters of the tunnel, by name. */
   readonly counters: TunnelCounters
   /** Uniform in [0, 1), for tokens of probes (not guessable). */
@@ -95,6 +112,8 @@ export interface TunnelOwner {
 export interface TunnelSettings {
   /** Seconds between probes of an idle path by its opener; 0 is off. */
   readonly path_keepalive: number
+  /** Seconds after which larger datagrams are tried again; 0: never. */
+  readonly tcp_probe_interval: number
   readonly max_paths: number
   readonly tcp_limit_output_bytes: number
   /** Of sockets that are opened from now on. */
@@ -117,6 +136,12 @@ export interface TunnelCounters {
   PathProbesSent: number
   PathProbesAnswered: number
   PathProbesIgnored: number
+  /** Datagrams that the system refused as too large for the link, or for what it heard of the way. */
+  UdpTooLarge: number
+  /** Probes of a path's size, and how often that grew and shrank (`mtu: 'probe'`). */
+  PathMtuProbesSent: number
+  PathMtuRaised: number
+  PathMtuLowered: number
 }
 
 /** A UDP socket, or one per local address behind a wildcard, that accepts datagrams from anybody. */

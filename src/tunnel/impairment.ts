@@ -85,6 +85,11 @@ export class PathImpairment {
     else this.#impairer.flows.remove(this.#leaving)
   }
 
+  /** Bytes of packet beyond which what leaves is dropped, outside of schedules. */
+  get mtu(): number {
+    return this.#rule?.out?.mtu?.bytes ?? Infinity
+  }
+
   /** Another seed: all is decided anew. */
   reseed(): void {
     const rng = this.#impairer.rngOf(this.#path, this.#ordinal)

@@ -23,6 +23,8 @@ export interface ListenersHost {
     shareAddress?: boolean,
     reusePort?: boolean,
   ): UdpSocket | ErrorCode
+  /** Others may be bound to its address and port as well. */
+  sharingBegan(socket: UdpSocket): void
   /** A listener let go of it. */
   closeIfUnused(socket: UdpSocket): void
   datagramArrived(socket: UdpSocket, message: Buffer, remoteAddress: string, remotePort: number): void
@@ -63,7 +65,7 @@ export class Listeners implements ListenerHost, CatchAllHost {
     const listener = this.#bindWildcard(address, port, ipv6Only, reusePort)
     if (typeof listener === 'string') return listener
     this.#wildcards.add(listener)
-    this.deadline = Math.min(this.deadline, this.nowUs() + POLL_US)
+    if (this.local.mayChange) this.deadline = Math.min(this.deadline, this.nowUs() + POLL_US)
     return listener
   }
 
@@ -138,6 +140,7 @@ export class Listeners implements ListenerHost, CatchAllHost {
     socket.listened = true
     socket.reusePort = reusePort
     this.#bound.set(keyOf(socket), socket)
+    if (reusePort) this.#host.sharingBegan(socket)
     return socket
   }
 

@@ -17,14 +17,19 @@ export function headerBytes(family: Family): number {
   return family === 'IPv4' ? 28 : 48
 }
 
-/** How large the datagrams of a path may be. */
+/** Bytes of the packet that every way takes. */
+export function leastMtu(family: Family): number {
+  return family === 'IPv4' ? LEAST_IPV4 : LEAST_IPV6
+}
+
+/** How large the datagrams of a path may be, unless it is searched for (`mtu: 'probe'`, see path-mtu.ts). */
 export class MtuRule {
-  readonly #mtu: 'auto' | number
+  readonly #mtu: 'auto' | 'probe' | number
   readonly #macos: boolean
   /** While segments are lost on purpose, large ones would falsify every rule about loss. */
   impaired = false
 
-  constructor(mtu: 'auto' | number, platform: string) {
+  constructor(mtu: 'auto' | 'probe' | number, platform: string) {
     this.#mtu = mtu
     this.#macos = platform === 'darwin'
   }
@@ -32,7 +37,7 @@ export class MtuRule {
   /** Bytes of UDP payload. `granted` is the receive buffer of our own socket: the peer's segments obey what we announce. */
   datagram(family: Family, loopback: boolean, granted: number): number {
     const headers = headerBytes(family)
-    if (this.#mtu !== 'auto') return Math.max(LEAST_IPV4, Math.min(this.#mtu, LARGEST)) - headers
+    if (typeof this.#mtu === 'number') return Math.max(LEAST_IPV4, Math.min(this.#mtu, LARGEST)) - headers
     const ethernet = ETHERNET - headers
     if (!loopback || this.impaired) return ethernet
     if (this.#macos) return MACOS_LOOPBACK - headers
@@ -47,7 +52,7 @@ export class MtuRule {
 /** The next smaller datagram to try after one of `size` bytes was too large. */
 export function nextLowerDatagram(size: number, family: Family): number {
   const headers = headerBytes(family)
-  const least = (family === 'IPv4' ? LEAST_IPV4 : LEAST_IPV6) - headers
+  const least = leastMtu(family) - headers
   for (const plateau of PLATEAUS) {
     if (plateau - headers < size) return Math.max(least, plateau - headers)
   }

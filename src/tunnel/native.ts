@@ -3,6 +3,7 @@ import { endianness } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import type { Family } from './addresses.ts'
 import type { ErrorCode } from './datagrams.ts'
+import { LinuxIo, type NativeIo } from './native-io.ts'
 
 // The door to the system calls that `dgram` does not make. It stands open on Linux where `koffi`, an optional dependency, is installed; all
 // works without it, slower. A descriptor is made, set up and bound here, then handed to dgram's `bind({ fd })`, whose property it is from then on.
@@ -16,6 +17,10 @@ const SOCK_CLOEXEC = 0o2000000
 const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
 const SO_REUSEPORT = 15
+const IPPROTO_IP = 0
+const IP_MTU_DISCOVER = 10
+const IPV6_MTU_DISCOVER = 23
+const PMTUDISC_PROBE = 3
 const IPPROTO_IPV6 = 41
 const IPV6_V6ONLY = 26
 const SOL_UDP = 17
@@ -32,6 +37,8 @@ export interface NativeRequest {
   reusePort: boolean
   /** UDP_GRO: one read may return several datagrams of one peer, end to end. */
   coalesce: boolean
+  /** IP_PMTUDISC_PROBE: with DF set, as large as the link takes, whatever the system has heard of the way. */
+  whole: boolean
 }
 
 export interface NativeSockets {
@@ -41,6 +48,10 @@ export interface NativeSockets {
   setSegment(fd: number, size: number): boolean
   /** Of a descriptor that dgram did not take. */
   close(fd: number): void
+  /** Absent: dgram sends and reads all. */
+  readonly io?: NativeIo
+  /** An address as `io.send` wants it. */
+  sockaddr?(family: Family, address: string, port: number): Buffer | null
 }
 
 let found: NativeSockets | null | undefined
@@ -69,8 +80,10 @@ class LinuxSockets implements NativeSockets {
   readonly #setsockopt: (fd: number, level: number, name: number, value: Int32Array, length: number) => number
   readonly #inetPton: (family: number, text: string, to: Buffer) => number
   readonly #ifNametoindex: (name: string) => number
+  readonly io: NativeIo
 
   constructor(koffi: typeof import('koffi')) {
+    this.io = new LinuxIo(koffi)
     const libc = koffi.load(null)
     this.#errno = () => koffi.errno()
     this.#socket = libc.func('int socket(int family, int type, int protocol)')
@@ -82,7 +95,7 @@ class LinuxSockets implements NativeSockets {
   }
 
   open(request: NativeRequest): number | ErrorCode {
-    const address = this.#sockaddr(request.family, request.address, request.port)
+    const address = this.sockaddr(request.family, request.address, request.port)
     if (address === null) return 'EINVAL'
     const fd = this.#socket(address.readUInt16LE(0), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
     if (fd < 0) return this.#failure()
@@ -90,6 +103,7 @@ class LinuxSockets implements NativeSockets {
       (request.family === 'IPv4' || this.#set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) &&
       (!request.shareAddress || this.#set(fd, SOL_SOCKET, SO_REUSEADDR, 1)) &&
       (!request.reusePort || this.#set(fd, SOL_SOCKET, SO_REUSEPORT, 1)) &&
+      (!request.whole || this.#setWhole(fd, request.family)) &&
       this.#bind(fd, address, address.length) === 0
     if (!ready) {
       const code = this.#failure()
@@ -109,6 +123,11 @@ class LinuxSockets implements NativeSockets {
     this.#close(fd)
   }
 
+  #setWhole(fd: number, family: Family): boolean {
+    if (family === 'IPv4') return this.#set(fd, IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE)
+    return this.#set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_PROBE)
+  }
+
   #set(fd: number, level: number, name: number, value: number): boolean {
     this.#value[0] = value
     return this.#setsockopt(fd, level, name, this.#value, 4) === 0
@@ -118,7 +137,7 @@ class LinuxSockets implements NativeSockets {
     return getSystemErrorName(-this.#errno())
   }
 
-  #sockaddr(family: Family, text: string, port: number): Buffer | null {
+  sockaddr(family: Family, text: string, port: number): Buffer | null {
     if (family === 'IPv4') {
       const address = Buffer.alloc(16)
       address.writeUInt16LE(AF_INET, 0)

@@ -13,7 +13,8 @@ import { type Family, familyOf } from './addresses.ts'
 import { type Batch, type BatchPool, LARGEST_BATCH } from './batch.ts'
 import type { ErrorCode, Path, PathUser, ReceiveBudget, TunnelOwner } from './datagrams.ts'
 import type { EcnEmit, PathImpairment } from './impairment.ts'
-import { type MtuRule, nextLowerDatagram } from './mtu.ts'
+import { headerBytes, leastMtu, type MtuRule, nextLowerDatagram } from './mtu.ts'
+import { type MtuProber, PathMtu } from './path-mtu.ts'
 import type { UdpSocket } from './udp.ts'
 
 /** What a path needs from the tunnel that it belongs to. */
@@ -22,6 +23,10 @@ export interface PathHost {
   readonly pool: BatchPool
   readonly framed: boolean
   readonly mtu: MtuRule
+  /** Null where nothing is searched for. */
+  readonly mtuProber: MtuProber | null
+  /** Bytes of the packet that the link of a local address takes. */
+  linkMtu(localAddress: string): number
   /** Something was written: `flush` is to be called before the turn ends. */
   pathDirty(path: UdpPath): void
   /** It carries its first connection. */
@@ -72,6 +77,8 @@ export class UdpPath implements Path {
   offset = 0
 
   impairment: PathImpairment | null = null
+  /** The search for how large its datagrams may be; null: nobody searches. */
+  readonly mtuSearch: PathMtu | null
   /** Which of the paths of its kind it is, for the random numbers of its impairment. */
   ordinal: number | null = null
   /** Another UDP socket in the place of `socket`: what a NAT that forgot its mapping makes of it. */
@@ -125,7 +132,9 @@ export class UdpPath implements Path {
     this.opened = opened
     this.lastHeardUs = nowUs
     this.lastSentUs = nowUs
-    this.#maxDatagram = host.mtu.datagram(this.family, loopback, socket.budget.granted)
+    const searched = host.mtuProber !== null && !loopback && this.framed
+    this.mtuSearch = searched ? new PathMtu(leastMtu(this.family), host.linkMtu(localAddress)) : null
+    this.#maxDatagram = this.#datagramLimit
     this.maxSegment = this.#maxDatagram - this.#shim
   }
 
@@ -143,6 +152,10 @@ export class UdpPath implements Path {
 
   get receiveBudget(): ReceiveBudget {
     return this.socket.budget
+  }
+
+  get receiveDrops(): number {
+    return this.socket.drops
   }
 
   get active(): boolean {
@@ -247,7 +260,7 @@ export class UdpPath implements Path {
       batch.number = this.#sent
       const tracer = this.#host.owner.tracer ?? null
       if (tracer !== null) this.#trace(batch, tracer, nowUs)
-      this.#send(batch, nowUs)
+      this.send(batch, nowUs)
       return
     }
     this.#gone = this.#sent
@@ -324,9 +337,7 @@ export class UdpPath implements Path {
         owner.wantTurn()
         return
       case 'EMSGSIZE':
-        this.tooLarge(batch.ends[first] - batch.startOf(first))
-        // linux: one by one they leave, in fragments.
-        if (last - first > 1) this.#sendAgain(batch, first, last)
+        this.#refusedAsTooLarge(batch, first, last)
         return
       case 'ECANCELED':
         return
@@ -346,18 +357,75 @@ export class UdpPath implements Path {
 
   /** A datagram of `size` bytes does not fit the way. What is announced follows the smallest that did not (rfc9293#3.7.3 SHLD-6). */
   tooLarge(size: number): void {
+    const { mtuSearch } = this
+    if (mtuSearch !== null) {
+      if (size === Infinity) mtuSearch.search.told()
+      else mtuSearch.search.refused(size + headerBytes(this.family))
+      this.#searchMoved()
+      return
+    }
     this.#refusedSize = Math.min(this.#refusedSize, nextLowerDatagram(Math.min(size, this.#maxDatagram), this.family))
     this.mtuChanged()
   }
 
   mtuChanged(): void {
-    const { mtu } = this.#host
-    const limit = Math.min(mtu.datagram(this.family, this.loopback, this.socket.budget.granted), this.#refusedSize)
+    const limit = this.#datagramLimit
     if (limit === this.#maxDatagram) return
+    if (this.mtuSearch !== null && limit < this.#maxDatagram) this.#host.owner.counters.PathMtuLowered++
     this.#maxDatagram = limit
     this.maxSegment = limit - this.#shim
     this.user.maxSegmentChanged()
     this.#host.owner.wantTurn()
+  }
+
+  get mostSegment(): number {
+    const { mtu } = this.#host
+    if (this.mtuSearch === null) return this.maxSegment
+    const link = this.mtuSearch.linkMtu - headerBytes(this.family)
+    return (mtu.impaired ? Math.min(link, this.#ruled) : link) - this.#shim
+  }
+
+  blackHole(): void {
+    if (this.mtuSearch === null) return
+    this.mtuSearch.search.blackHole()
+    this.#searchMoved()
+  }
+
+  /** True: it answers a probe of a size. */
+  sizeAnswered(token: bigint): boolean {
+    const size = this.mtuSearch?.take(token) ?? 0
+    if (size === 0) return false
+    if (this.mtuSearch?.search.answered(size)) this.#host.owner.counters.PathMtuRaised++
+    this.#searchMoved()
+    return true
+  }
+
+  #searchMoved(): void {
+    const { mtuProber, owner } = this.#host
+    this.mtuChanged()
+    if (this.#active) mtuProber?.add(this, owner.nowUs())
+    owner.wantTurn()
+  }
+
+  /** Bytes of UDP payload by what the stack was told. */
+  get #ruled(): number {
+    return this.#host.mtu.datagram(this.family, this.loopback, this.socket.budget.granted)
+  }
+
+  get #datagramLimit(): number {
+    if (this.mtuSearch === null) return Math.min(this.#ruled, this.#refusedSize)
+    const found = this.mtuSearch.search.size - headerBytes(this.family)
+    return this.#host.mtu.impaired ? Math.min(found, this.#ruled) : found
+  }
+
+  #refusedAsTooLarge(batch: Batch, first: number, last: number): void {
+    const size = batch.ends[first] - batch.startOf(first)
+    this.#host.owner.counters.UdpTooLarge++
+    // linux: what an earlier datagram met on the way is told to whoever sends next. One that fits every way was not meant.
+    const isMeant = size > leastMtu(this.family) - headerBytes(this.family)
+    this.tooLarge(isMeant ? size : Infinity)
+    // linux: one by one they leave, in fragments.
+    if (last - first > 1 || (!isMeant && !batch.again)) this.#sendAgain(batch, first, last)
   }
 
   packAtMost(maxSegment: number): void {
@@ -376,6 +444,18 @@ export class UdpPath implements Path {
     }
     this.impairment.pushIn(buffer, start, end, nowUs, this.#deliver, ect, marked)
     this.#noteDelay()
+  }
+
+  /** The same, for the first of several in one read: those behind it may be taken along. Returns where the first frame begins that was not. */
+  runArrived(buffer: Buffer, start: number, end: number, readEnd: number, nowUs: number): number {
+    const { user, impairment } = this
+    const isShown = (this.#host.owner.tracer ?? null) !== null
+    if (impairment !== null || isShown || user.runArrives === undefined) {
+      this.segmentArrived(buffer, start, end, nowUs, false, false)
+      return end
+    }
+    this.lastHeardUs = nowUs
+    return user.runArrives(buffer, start, end, readEnd, nowUs)
   }
 
   readonly #deliver: EcnEmit = (buffer, start, end, _ect, marked) => {
@@ -407,7 +487,7 @@ export class UdpPath implements Path {
   #outRoom(size: number): Batch {
     let batch = this.#roomIn(this.#out, size)
     if (batch === null) {
-      this.#send(this.#out!, this.#host.owner.nowUs())
+      this.send(this.#out!, this.#host.owner.nowUs())
       batch = this.#host.pool.take(this, LARGEST_BATCH)
     }
     this.#out = batch
@@ -420,7 +500,8 @@ export class UdpPath implements Path {
     return batch.used + size <= batch.buffer.length ? batch : pool.grow(batch, size)
   }
 
-  #send(batch: Batch, nowUs: number): void {
+  /** Sends datagrams as they are; the batch is the socket's from then on. */
+  send(batch: Batch, nowUs: number): void {
     this.lastSentUs = nowUs
     const socket = this.outlet ?? this.socket
     socket.send(batch, this.remoteAddress, this.remotePort)
@@ -429,7 +510,7 @@ export class UdpPath implements Path {
   #sendImpaired(nowUs: number): void {
     const batch = this.#out
     this.#out = null
-    if (batch !== null) this.#send(batch, nowUs)
+    if (batch !== null) this.send(batch, nowUs)
     this.#noteDelay()
   }
 

@@ -52,7 +52,10 @@ export class Prober {
     let next = Infinity
     for (const path of this.#paths) {
       const quietSince = Math.max(path.lastHeardUs, path.lastSentUs)
-      if (path.active && nowUs - quietSince >= period) path.probe()
+      if (path.active && nowUs - quietSince >= period) {
+        path.user.keptAlive?.()
+        path.probe()
+      }
       const due = Math.max(path.lastHeardUs, path.lastSentUs) + period
       // Without connections it is looked at again once a period, in case it gets one.
       next = Math.min(next, path.active ? due : nowUs + period)

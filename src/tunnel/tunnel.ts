@@ -5,14 +5,16 @@ import { type Family, type Interfaces, isLoopbackAddress, isNobody, LocalAddress
 import { type Batch, BatchPool } from './batch.ts'
 import type { ErrorCode, ListenRequest, OpenRequest, Path, Tunnel, TunnelOwner, UdpListener } from './datagrams.ts'
 import { Impairer } from './impairment.ts'
+import { LinkMtus } from './link-mtu.ts'
 import { Listeners } from './listeners.ts'
 import { ETHERNET, MtuRule } from './mtu.ts'
 import { type NativeSockets, nativeSockets } from './native.ts'
 import { Opener } from './opener.ts'
 import { UdpPath } from './path.ts'
+import { MtuProber } from './path-mtu.ts'
 import { Prober } from './probes.ts'
 import { receiveDrops, tableKey } from './proc-net.ts'
-import { ownSocket } from './shared-port.ts'
+import { announceConnections, ownSocket } from './shared-port.ts'
 import { type DgramModule, UdpSocket } from './udp.ts'
 
 export interface TunnelMode {
@@ -25,15 +27,18 @@ export interface TunnelMode {
 export interface UdpTunnelOptions {
   owner: TunnelOwner
   encapsulation: 'framed' | 'bare'
-  mtu: 'auto' | number
+  /** `'probe'`: what paths take is searched for, which needs `native` (or a simulated network). */
+  mtu: 'auto' | 'probe' | number
+  /** Instead of what the system says of its interfaces: bytes of packet, by local address. */
+  linkMtu?: (localAddress: string) => number
   /** Absent: direct mode. */
   tunnel?: TunnelMode
   /** Which paths are impaired: all, or those that were opened here. */
   impairs?: 'all' | 'opened'
   /** Instead of `node:dgram`: a simulated network. */
   dgram?: DgramModule
-  /** Instead of `os.networkInterfaces`. */
-  interfaces?: () => Interfaces
+  /** Instead of `os.networkInterfaces`, or what that would say for ever. */
+  interfaces?: (() => Interfaces) | Interfaces
   /** `SO_RCVBUF` of every socket; absent: as much as can be had. */
   recvBufferSize?: number
   /** UDP GSO and GRO where they can be had; default: never. */
@@ -49,6 +54,11 @@ export interface UdpTunnelOptions {
 const MOST_LOOSE = 65_536
 /** Datagrams of this size cost little each: sending many at a time would gain nothing. */
 const LARGE_DATAGRAM = 7000
+/**
+ * Bytes after which the turn does not wait until all is read. The sender has something to do sooner, and what was read goes on while it is in the
+ * processor's cache, and is garbage before the collector moves it to where that is expensive to find.
+ */
+const MOST_UNTURNED = 1 << 20
 /** A TCP header; what is shorter is no segment. */
 const LEAST_SEGMENT = 20
 
@@ -58,6 +68,8 @@ export class UdpTunnel implements Tunnel {
   readonly pool = new BatchPool()
   readonly framed: boolean
   readonly mtu: MtuRule
+  readonly mtuProber: MtuProber | null
+  readonly linkMtu: (localAddress: string) => number
   readonly local: LocalAddresses
 
   readonly #dgram: DgramModule | undefined
@@ -82,12 +94,17 @@ export class UdpTunnel implements Tunnel {
   readonly #delayed = new Set<UdpPath>()
   #delayedUs = Infinity
   #closed = false
+  /** Bytes read since the last turn. */
+  #unturned = 0
   readonly #view = new FrameView()
 
   constructor(options: UdpTunnelOptions) {
     this.owner = options.owner
     this.framed = options.encapsulation === 'framed'
     this.mtu = new MtuRule(options.mtu, process.platform)
+    this.mtuProber = options.mtu === 'probe' ? new MtuProber(options.owner, this.pool) : null
+    const links = new LinkMtus()
+    this.linkMtu = options.linkMtu ?? ((address) => links.of(address, this.owner.nowUs()))
     this.local = new LocalAddresses(options.interfaces)
     this.#dgram = options.dgram
     this.#recvBufferSize = options.recvBufferSize
@@ -148,13 +165,19 @@ export class UdpTunnel implements Tunnel {
     const { ip_default_ttl: ttl } = this.owner.settings
     const [dgram, recvBufferSize] = [this.#dgram, this.#recvBufferSize]
     const native = this.#nativeFor(family, loopback)
-    const options = { family, address, port, dgram, recvBufferSize, ttl, shareAddress, reusePort, native }
+    // A simulated network cuts nothing.
+    const whole = this.mtuProber === null || loopback || dgram !== undefined ? null : this.#door
+    const options = { family, address, port, dgram, recvBufferSize, ttl, shareAddress, reusePort, native, whole }
     return UdpSocket.open(options, this)
   }
 
   /** Looked for only when a socket needs it: loading it takes a moment and some megabytes. */
   #nativeFor(family: Family, loopback: boolean): NativeSockets | null {
     if (!this.#offload || this.mtu.datagram(family, loopback, Infinity) >= LARGE_DATAGRAM) return null
+    return this.#door
+  }
+
+  get #door(): NativeSockets | null {
     return this.#native === undefined ? nativeSockets() : this.#native
   }
 
@@ -202,7 +225,12 @@ export class UdpTunnel implements Tunnel {
     if (this.framed) this.#walk(socket, path, message, remoteAddress, remotePort, now)
     else if (message.length < LEAST_SEGMENT) counters.UdpInErrors++
     else this.#deliver(path ?? this.#stranger(socket, remoteAddress, remotePort, now), message, 0, message.length, now)
-    this.owner.wantTurn()
+    this.owner.wantTurn(message.length <= ETHERNET)
+    this.#unturned += message.length
+    if (this.#unturned >= MOST_UNTURNED) {
+      this.#unturned = 0
+      this.owner.turnNow?.()
+    }
   }
 
   #walk(
@@ -230,6 +258,11 @@ export class UdpTunnel implements Tunnel {
       if (kind === FrameKind.Segment) {
         // A stranger costs nothing before the first frame that may be a segment.
         path ??= this.#stranger(socket, remoteAddress, remotePort, now)
+        if (stride > 0 && path?.announced && !view.ect && next < message.length) {
+          view.next = path.runArrived(message, start, end, message.length, now)
+          if (path.closed) return
+          continue
+        }
         this.#deliver(path, message, start, end, now, view.ect, view.marked)
         if (path === null || path.closed) return
       } else {
@@ -291,14 +324,18 @@ export class UdpTunnel implements Tunnel {
   }
 
   #probeAnswered(path: UdpPath | null, token: bigint, now: number): void {
-    if (path?.isOurToken(token)) path.lastHeardUs = now
+    if (path?.isOurToken(token)) {
+      path.lastHeardUs = now
+      path.user.probeAnswered?.(now)
+    } else if (path?.sizeAnswered(token)) path.lastHeardUs = now
     else this.owner.counters.PathProbesIgnored++
   }
 
   receiveFailed(socket: UdpSocket, code: ErrorCode): void {
     const path = socket.peer
     if (path === null || this.#closed) return
-    if (code === 'ECONNREFUSED') path.user.refused(this.owner.nowUs())
+    // windows: WSAECONNRESET is what "port unreachable" becomes there.
+    if (code === 'ECONNREFUSED' || code === 'ECONNRESET') path.user.refused(this.owner.nowUs())
     else if (code === 'ENETUNREACH' || code === 'EHOSTUNREACH') path.user.unreachable(code, this.owner.nowUs())
     else if (code === 'EMSGSIZE') path.tooLarge(Infinity)
     else return
@@ -329,6 +366,7 @@ export class UdpTunnel implements Tunnel {
   }
 
   flush(nowUs: number): void {
+    this.#unturned = 0
     const dirty = this.#dirty
     for (let i = 0; i < dirty.length; i++) {
       const path = dirty[i]
@@ -408,13 +446,15 @@ export class UdpTunnel implements Tunnel {
   // ---- time
 
   get deadline(): number {
-    return Math.min(this.#delayedUs, this.#prober.deadline, this.#listeners.deadline)
+    const sizes = this.mtuProber?.deadline ?? Infinity
+    return Math.min(this.#delayedUs, this.#prober.deadline, this.#listeners.deadline, sizes)
   }
 
   deadlinePassed(nowUs: number): void {
     if (this.#closed) return
     if (nowUs >= this.#delayedUs) this.#releaseDelayed(nowUs)
     if (nowUs >= this.#prober.deadline) this.#prober.look(nowUs)
+    if (this.mtuProber !== null && nowUs >= this.mtuProber.deadline) this.mtuProber.look(nowUs)
     if (nowUs >= this.#listeners.deadline) this.#listeners.deadlinePassed(nowUs)
     if (this.#loose.size > 0) this.#sweep()
   }
@@ -456,6 +496,7 @@ export class UdpTunnel implements Tunnel {
     this.#loose.delete(path)
     this.#delayed.delete(path)
     this.#prober.remove(path)
+    this.mtuProber?.remove(path)
     this.#opener.pathClosed(path)
     path.close()
     path.outlet?.close()
@@ -471,12 +512,20 @@ export class UdpTunnel implements Tunnel {
 
   /** A path carries its first connection. */
   pathActive(path: UdpPath): void {
+    if (path.mtuSearch !== null) this.mtuProber?.add(path, this.owner.nowUs())
     if (!path.socket.reusePort || path.outlet !== null || this.#ownSockets >= this.owner.settings.max_paths) return
     if (ownSocket(this, path)) this.#ownSockets++
   }
 
-  openShared({ family, localAddress, localPort, loopback }: UdpPath): UdpSocket | ErrorCode {
-    return this.openSocket(family, localAddress, localPort, loopback, false, true)
+  sharingBegan(socket: UdpSocket): void {
+    if (this.#isKernel) announceConnections(this, socket)
+  }
+
+  openShared({ family, localAddress, localPort }: UdpSocket, everywhere: boolean): UdpSocket | ErrorCode {
+    const any = family === 'IPv4' ? '0.0.0.0' : '::'
+    // A simulated network has no such ways.
+    const address = everywhere && this.#isKernel ? any : localAddress
+    return this.openSocket(family, address, localPort, this.local.isLoopback(localAddress), false, true)
   }
 
   closeIfUnused(socket: UdpSocket): void {
@@ -505,6 +554,7 @@ export class UdpTunnel implements Tunnel {
     this.#dirty = []
     this.#delayedUs = Infinity
     this.#prober.clear()
+    this.mtuProber?.clear()
     this.pool.clear()
   }
 

@@ -1,15 +1,20 @@
 import type dgram from 'node:dgram'
+import { debuglog } from 'node:util'
 import { DgramAsPromised, type SocketAsPromised } from 'dgram-as-promised'
 import type { Family } from './addresses.ts'
 import type { Batch } from './batch.ts'
 import { SocketBudget } from './budget.ts'
 import type { ErrorCode } from './datagrams.ts'
 import type { NativeSockets } from './native.ts'
+import type { NativeIo } from './native-io.ts'
 import type { UdpPath } from './path.ts'
 import { PathTable } from './path-table.ts'
 import { sharedOpener } from './shared-port.ts'
+import { LARGEST_READ, slabWithRoom } from './slab.ts'
 
 export type DgramModule = typeof dgram
+
+const log = debuglog('sluice')
 
 /** What systems begin with, or near it: then it is left to them. */
 const USUAL_TTL = 64
@@ -46,12 +51,18 @@ export interface UdpSocketOptions {
   reusePort?: boolean
   /** Makes the descriptor, where datagrams are to be sent and read many at a time; null: dgram does. */
   native?: NativeSockets | null
+  /** Makes the descriptor, where datagrams are never to be cut into fragments; null: the system decides. */
+  whole?: NativeSockets | null
 }
 
 /** linux: UDP_MAX_SEGMENTS, datagrams of one send (128 since 6.9). */
 const MOST_SEGMENTS = 64
 /** Bytes of one send: what the length fields of IPv4 and IPv6 leave. */
 const LARGEST_SEND = 65_487
+
+/** From this size on a read shows that much comes at once; so much is then read before the loop goes on. */
+const LONG_READ = 16_384
+const MOST_READS = 32
 
 /** dgram's own lookup takes a tick; this one makes `bind`, `connect` and `send` happen when they are called. */
 function lookup(
@@ -100,6 +111,11 @@ export class UdpSocket {
   #native: NativeSockets | null
   readonly #fd: number
   #segment = 0
+  #mayReadOn = true
+  /** Whom `#sendNow` sent to last. */
+  #target: Buffer | null = null
+  #targetAddress = ''
+  #targetPort = 0
   /** Batches under way. dgram calls back in the order of the sends, so one index follows. */
   #batches: (Batch | null)[] = []
   #head = 0
@@ -123,6 +139,13 @@ export class UdpSocket {
     this.localAddress = bound.address
     this.localPort = bound.port
     this.budget = new SocketBudget(setBuffers(raw, recvBufferSize))
+    log(
+      'UDP %s port %d: %d bytes to receive into%s',
+      bound.address,
+      bound.port,
+      this.budget.granted,
+      native === null ? '' : ', with GSO and GRO',
+    )
     raw.unref()
     raw.on('message', this.#onMessage)
     raw.on('error', this.#onError)
@@ -155,7 +178,9 @@ export class UdpSocket {
       promised.close().catch(ignore)
       return 'ENOTSUP'
     }
-    const fd = (native ?? sharer)?.open({ family, address, port, shareAddress, reusePort, coalesce }) ?? -1
+    const maker = native ?? options.whole ?? sharer
+    const whole = (options.whole ?? null) !== null
+    const fd = maker?.open({ family, address, port, shareAddress, reusePort, coalesce, whole }) ?? -1
     if (typeof fd === 'string') {
       promised.close().catch(ignore)
       return fd
@@ -181,7 +206,7 @@ export class UdpSocket {
     promised.socket.off('error', onError)
     if (socket !== null) return socket
     // Where dgram did not take the descriptor it is still ours.
-    if (fd >= 0 && failure !== null) (native ?? sharer)?.close(fd)
+    if (fd >= 0 && failure !== null) maker?.close(fd)
     promised.socket.on('error', ignore)
     promised.close().catch(ignore)
     return failure ?? 'EADDRNOTAVAIL'
@@ -229,9 +254,13 @@ export class UdpSocket {
       return
     }
     const { buffer, count, ends, sends } = batch
+    let first = this.#sendNow(batch, address, port)
+    if (first === count) {
+      this.#user.batchDone(this, batch)
+      return
+    }
     this.#batches.push(batch)
-    this.waiting += batch.used
-    let first = 0
+    this.waiting += batch.used - batch.startOf(first)
     try {
       while (first < count) {
         const last = this.#native === null ? first + 1 : this.#endOfSend(this.#native, batch, first)
@@ -247,6 +276,38 @@ export class UdpSocket {
       sends.push(count)
       process.nextTick(this.#onSent, error)
     }
+  }
+
+  /**
+   * As much of a batch as the system takes at once, by calls that send many datagrams: their buffer is free when they return, so that the next ones
+   * are written into memory that is in the cache still. Returns the first datagram that is left: dgram sends that, or finds out why it cannot.
+   */
+  #sendNow(batch: Batch, address: string, port: number): number {
+    const native = this.#native
+    if (native?.io === undefined || this.#batches.length > 0) return 0
+    const { buffer, count, ends, sends } = batch
+    let first = 0
+    while (first < count) {
+      const last = this.#endOfSend(native, batch, first)
+      if (last === first + 1) break
+      const to = this.connected ? null : this.#sockaddr(native, address, port)
+      const failure = native.io.send(this.#fd, buffer, batch.startOf(first), ends[last - 1], to)
+      if (failure !== null) break
+      sends.push(last)
+      batch.done = last
+      batch.sendsDone++
+      first = last
+    }
+    return first
+  }
+
+  #sockaddr(native: NativeSockets, address: string, port: number): Buffer | null {
+    if (this.#target === null || this.#targetPort !== port || this.#targetAddress !== address) {
+      this.#target = native.sockaddr?.(this.family, address, port) ?? null
+      this.#targetAddress = address
+      this.#targetPort = port
+    }
+    return this.#target
   }
 
   /** One call sends many datagrams, and one read may return many. */
@@ -311,6 +372,23 @@ export class UdpSocket {
 
   readonly #onMessage = (message: Buffer, rinfo: dgram.RemoteInfo): void => {
     this.#user.datagramArrived(this, message, rinfo.address, rinfo.port)
+    const io = this.#native?.io
+    if (io !== undefined && message.length >= LONG_READ && this.#mayReadOn) this.#readOn(io)
+  }
+
+  /** Reads what else is there: where so much comes at once there is likely more. */
+  #readOn(io: NativeIo): void {
+    for (let reads = 0; reads < MOST_READS && !this.closed; reads++) {
+      const slab = slabWithRoom()
+      const count = io.receive(this.#fd, slab.buffer, slab.used, LARGEST_READ)
+      if (count < 0) return
+      this.#user.datagramArrived(this, slab.take(count), io.remoteAddress, io.remotePort)
+    }
+    // The event loop has others to look after.
+    this.#mayReadOn = false
+    setImmediate(() => {
+      this.#mayReadOn = true
+    })
   }
 
   readonly #onError = (error: Error): void => {

@@ -37,6 +37,7 @@ export function parseSegment(buffer: Buffer, start: number, end: number, into: S
   into.buffer = buffer
   into.payloadStart = payloadStart
   into.payloadEnd = end
+  into.count = 1
   into.clearOptions()
   if (payloadStart === start + HEADER_LENGTH) return ParseResult.Ok
   // rfc9293#3.1 MUST-7: nothing behind a bad length can be understood. ours: the segment is dropped, not reset, for anyone

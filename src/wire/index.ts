@@ -17,5 +17,6 @@ export {
   userTimeoutField,
   userTimeoutSeconds,
 } from './options.ts'
+export * from './run.ts'
 export * from './segment.ts'
 export * from './seq.ts'

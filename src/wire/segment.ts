@@ -26,6 +26,10 @@ export class Segment {
   buffer: Buffer = EMPTY
   payloadStart = 0
   payloadEnd = 0
+  /** How many segments of one read it stands for; see `joinRun`. */
+  count = 1
+  /** Of several, the payload of the last. */
+  lastLength = 0
 
   // Options; -1, 0 or false where absent.
   mss = -1
@@ -52,6 +56,12 @@ export class Segment {
     return this.payloadEnd - this.payloadStart
   }
 
+  /** Of several segments the payload of each but the last, which may be shorter (linux: gso_size). */
+  get unitLength(): number {
+    const length = this.payloadEnd - this.payloadStart
+    return this.count === 1 ? length : (length - this.lastLength) / (this.count - 1)
+  }
+
   /** SEG.LEN: data plus one each for SYN and FIN (rfc9293#3.4). */
   get len(): number {
     return this.payloadEnd - this.payloadStart + ((this.flags >> 1) & 1) + (this.flags & 1)
@@ -70,6 +80,7 @@ export class Segment {
     this.buffer = EMPTY
     this.payloadStart = 0
     this.payloadEnd = 0
+    this.count = 1
     this.clearOptions()
   }
 

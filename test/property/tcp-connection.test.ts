@@ -119,7 +119,7 @@ function apply(s: Script, one: Step): void {
       s.pull()
       break
     case 'mtu':
-      s.do((c) => c.setMaxSegment(c.maxSegment === 1480 ? 600 : 1480))
+      s.do((c, now) => c.setMaxSegment(c.maxSegment === 1480 ? 600 : 1480, now))
       break
     default:
       s[one.kind]()

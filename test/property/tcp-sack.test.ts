@@ -22,7 +22,8 @@ describe('selective acknowledgements', () => {
       fc.property(fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 8 }), fc.array(step), (lengths, steps) => {
         const board = new Scoreboard()
         board.reno = false
-        const ack = new AckResult(new RateSampler())
+        const ack = new AckResult()
+        const sampler = new RateSampler()
         const expected = new Set<number>()
         let nxt: Seq = FIRST
         const send = (length: number): void => {
@@ -44,7 +45,7 @@ describe('selective acknowledgements', () => {
               seg.sack[seg.sackCount * 2 + 1] = seqAdd(FIRST, from + length)
               seg.sackCount++
             }
-            ack.reset(0, una, board.inFlight, una, 0)
+            ack.reset(sampler, 0, una, board.inFlight, una, 0)
             const before = board.sackedOut
             applySack(board, seg, una, nxt, una, ack)
             for (let position = board.head; position < board.tail; position++) {

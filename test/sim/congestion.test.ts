@@ -80,6 +80,80 @@ describe('cubic', () => {
   })
 })
 
+describe('cubic on a link with room for eight round trips', () => {
+  it.each([
+    ['hystart', 'TCPHystartTrainDetect', 'TCPHystartTrainCwnd'],
+    ['hystart++', 'TCPHystartDelayDetect', 'TCPHystartDelayCwnd'],
+  ] as const)('counts how %s ended slow start', (hystart, detect, cwnd) => {
+    const rate = 20 * MBIT
+    const flow = { congestionControl: 'cubic', congestionOptions: { hystart } }
+    const { client, flows } = new Flows({ rate, rttMs: 40, queue: 8 * bdp(rate, 40), flows: [flow] }).run(3000)
+    const { ssthresh } = flows[0].connection.cc
+    expect(ssthresh).toBeLessThan(Infinity)
+    expect([client.mib[detect], client.mib[cwnd]]).toEqual([1, Math.floor(ssthresh / flows[0].connection.sender.mss)])
+    expect(client.mib.TCPSackRecovery).toBe(0)
+  })
+})
+
+/** Compares the window with what was last told of it, whenever a segment leaves or comes. */
+class Windows extends BaseTracer {
+  told = 0
+  untold = 0
+  readonly reasons = new Set<string>()
+  cwnd: () => number = () => this.told
+
+  override cwndChanged(_id: number, _now: number, cwnd: number, _ssthresh: number, reason: string): void {
+    this.told = cwnd
+    this.reasons.add(reason)
+  }
+
+  override segmentReceived(): void {
+    if (this.told > 0 && this.cwnd() !== this.told) this.untold++
+  }
+
+  override segmentSent(): void {
+    this.segmentReceived()
+  }
+}
+
+describe('a tracer', () => {
+  it.each([
+    ['reno', ['slow start', 'recovery, prr', 'congestion avoidance']],
+    ['cubic', ['slow start', 'recovery, prr', 'congestion avoidance']],
+    ['westwood', ['slow start', 'recovery, prr', 'congestion avoidance']],
+    ['vegas', ['slow start', 'recovery, prr', 'congestion avoidance']],
+    ['bbr', ['STARTUP', 'DRAIN', 'PROBE_BW', 'recovery']],
+    ['bbr3', ['STARTUP', 'PROBE_UP', 'recovery']],
+  ])('is told of each change of the window of %s, and why', (congestionControl, reasons) => {
+    const rate = 3 * MBIT
+    const tracer = new Windows()
+    const run = new Flows({
+      rate,
+      rttMs: 40,
+      queue: 2 * bdp(rate, 40),
+      loss: 0.003,
+      tracer,
+      flows: [{ congestionControl }],
+    })
+    run.run(500)
+    tracer.cwnd = () => run.flows[0].connection.cc.cwnd
+    run.run(6000)
+    expect(tracer.untold).toBe(0)
+    expect([...tracer.reasons]).toEqual(expect.arrayContaining(reasons))
+  })
+})
+
+it('tells of the states of a controller, as objects', () => {
+  const rate = 3 * MBIT
+  const run = new Flows({ rate, rttMs: 40, queue: 4 * bdp(rate, 40), flows: [{ congestionControl: 'bbr' }] })
+  const states: string[] = []
+  run.client.trace((event) => {
+    if (event.type === 'cc-state') states.push(`${event.name}: ${event.from} > ${event.to}`)
+  })
+  run.run(2500)
+  expect(states.slice(0, 3)).toEqual(['bbr:  > STARTUP', 'bbr: STARTUP > DRAIN', 'bbr: DRAIN > PROBE_BW'])
+})
+
 describe('bbr', () => {
   const rate = 10 * MBIT
   const states = new States()

@@ -1,5 +1,8 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import dgram from 'node:dgram'
+import { once } from 'node:events'
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
 import type { Path } from '../../src/tunnel/index.ts'
+import { listen, newStack } from '../support/stacks.ts'
 import { TestHost, until } from '../unit/tunnel/host.ts'
 
 /** SO_RCVBUF that reads back as 212,992, what Linux gives who asks for nothing: it doubles what is asked for. */
@@ -52,3 +55,30 @@ describe('the stock receive buffer', () => {
     },
   )
 })
+
+// linux: /proc/net/udp says what was thrown away; elsewhere nobody does.
+it.runIf(process.platform === 'linux')(
+  'what found no room is counted, apart from what the impairment drops',
+  async () => {
+    const server = newStack({ recvBufferSize: 4096, impair: { loss: { packets: [3] } }, mtu: 1500 })
+    const { server: listener, port } = await listen(server.net, (socket) => socket.resume())
+    const socket = newStack().net.connect(port, '127.0.0.1')
+    await Promise.all([once(socket, 'connect'), once(listener, 'connection')])
+    const flooder = dgram.createSocket('udp4')
+    onTestFinished(() => void flooder.close())
+    flooder.connect(port, '127.0.0.1')
+    await once(flooder, 'connect')
+    // One after the other before anybody reads.
+    for (let i = 0; i < 200; i++) flooder.send(Buffer.alloc(1000))
+    const { UdpRcvbufErrors, InErrs } = server.counters()
+    expect(UdpRcvbufErrors).toBeGreaterThan(100)
+    expect(UdpRcvbufErrors).toBeLessThanOrEqual(200)
+    expect(InErrs).toBe(0)
+    const connection = server.sockets().find(({ remotePort }) => remotePort === socket.localPort)
+    expect(connection?.udp).toEqual({ rcvbuf: 8192, drops: UdpRcvbufErrors })
+    expect(server.impair.report().every(({ counters }) => counters.dropped <= 1)).toBe(true)
+    const closed = once(socket, 'close')
+    socket.destroy()
+    await closed
+  },
+)

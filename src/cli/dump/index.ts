@@ -4,17 +4,14 @@ import {
   type CapturedPacket,
   CaptureError,
   CaptureStream,
-  captureOutput,
-  DROPPED,
-  PASSED,
   type PacketSegment,
-  PcapngWriter,
   readCapture,
   segmentsOf,
 } from '../../observe/index.ts'
 import { ExitStatus } from '../exit-status.ts'
+import { type Rotation, SaveFiles } from './files.ts'
 import { type Filter, FilterError, parseFilter } from './filter.ts'
-import { LiveError, openLive } from './live.ts'
+import { findProcess, LiveError, openLive, stacksOf } from './live.ts'
 import { Printer } from './printer.ts'
 
 interface DumpOptions {
@@ -22,6 +19,11 @@ interface DumpOptions {
   write?: string
   count?: string
   snaplen?: string
+  fileSize?: string
+  fileCount?: string
+  rotateSeconds?: string
+  interface?: string
+  listInterfaces?: boolean
   direction?: string
   verbose?: number
   timestamps?: number
@@ -52,6 +54,18 @@ export function command(): Command {
       'the capture; - is standard input. Without it: a running process, started with SLUICE_CONTROL=1',
     )
     .option('-w, --write <file>', 'write what fits the filter into a pcapng instead of printing it')
+    .option('-C, --file-size <MB>', 'with -w: another file, numbered, once one is larger than so many million bytes')
+    .option(
+      '-G, --rotate-seconds <s>',
+      'with -w: another file each so many seconds; %H%M%S … of strftime(3) in its name',
+    )
+    .option('-W, --file-count <n>', 'so many files: with -C those overwritten in turn, with -G the end after them')
+    .option(
+      '-i, --interface <name>',
+      'any, or passed or dropped; of a running process also one of its stacks, by its number',
+      'any',
+    )
+    .option('-D, --list-interfaces', 'what -i could be')
     .option('-c, --count <n>', 'end after so many segments')
     .option('-s, --snaplen <bytes>', 'with -w: keep so much of each packet')
     .option('-Q, --direction <in|out|inout>', 'only what came in, or went out', 'inout')
@@ -69,10 +83,14 @@ export function command(): Command {
     .option('-X, --hex-ascii', 'the bytes, in hexadecimal and ASCII')
     .option('-A, --ascii', 'the bytes, in ASCII')
     .option('-n, --numeric', 'addresses and ports as numbers, as they always are')
-    .option('-U, --packet-buffered', 'accepted: what is there is printed at once')
+    .option(
+      '-U, --packet-buffered',
+      'accepted: what is there is printed at once, and is in the file after a tenth of a second',
+    )
     .action(async (filter: string[], options: DumpOptions) => {
       try {
-        if (options.read === undefined) await dumpLive(filter, options)
+        if (options.listInterfaces === true) await listInterfaces(filter[0], options)
+        else if (options.read === undefined) await dumpLive(filter, options)
         else dump(filter.join(' '), options)
       } catch (error) {
         const isUsage = error instanceof FilterError || error instanceof DumpError
@@ -94,26 +112,67 @@ const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
 
 /** Where segments that are wanted go. */
 interface Sink {
-  segment(segment: PacketSegment): void
+  /** False: this one and all others have no place any more. */
+  segment(segment: PacketSegment): boolean
   end(): void
 }
 
+const packetsIn = (file: string): Iterable<CapturedPacket> => readCapture(readFileSync(file === '-' ? 0 : file))
+
 function dump(filterText: string, options: DumpOptions): void {
   const selection = new Selection(filterText, options)
-  const packets = readCapture(readFileSync(options.read === '-' ? 0 : (options.read as string)))
-  for (const packet of packets) if (selection.take(packet)) break
+  const names = new Set<string>(INTERFACES)
+  for (const packet of packetsIn(options.read as string)) {
+    names.add(packet.interfaceName)
+    if (selection.take(packet)) break
+  }
   selection.end()
+  checkInterface(options.interface as string, [...names])
 }
+
+/** What a capture of ours always has, and what stands for all. */
+const INTERFACES = ['any', 'passed', 'dropped'] as const
+
+function checkInterface(name: string, known: readonly string[]): void {
+  if (!known.includes(name))
+    throw new DumpError(`-i takes ${known.filter(Boolean).join(', ')}, not ${JSON.stringify(name)}`)
+}
+
+/** As tcpdump's `-D`: numbered, one a line. */
+async function listInterfaces(target: string | undefined, { read }: DumpOptions): Promise<void> {
+  if (read !== undefined) {
+    for (const name of new Set([...packetsIn(read)].map(({ interfaceName }) => interfaceName || 'any')))
+      process.stdout.write(`${name}\n`)
+    return
+  }
+  for (const { stack, listening, connections } of await stacksOf(await findProcess(numberOf(target)))) {
+    const ports = listening.length === 0 ? 'listens nowhere' : `listens on ${listening.join(', ')}`
+    process.stdout.write(`${stack}. ${ports}; ${connections} connection${connections === 1 ? '' : 's'}\n`)
+  }
+}
+
+function numberOf(target: string | undefined): number {
+  if (/^\d+$/.test(target ?? '')) return Number(target)
+  throw new DumpError('-r FILE is wanted, or the number of a process or of a port')
+}
+
+/** Signals at which what was captured is still written. */
+const ENDS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** Until interrupted, or until the process ends. */
 async function dumpLive([target, ...filter]: string[], options: DumpOptions): Promise<void> {
-  if (!/^\d+$/.test(target ?? '')) throw new DumpError('-r FILE is wanted, or the number of a process or of a port')
-  const selection = new Selection(filter.join(' '), options)
-  const socket = await openLive(Number(target), snaplenOf(options))
+  const number = numberOf(target)
+  const isStack = /^\d+$/.test(options.interface as string)
+  if (!isStack) checkInterface(options.interface as string, [...INTERFACES, 'the number of a stack'])
+  const selection = new Selection(filter.join(' '), isStack ? { ...options, interface: 'any' } : options)
+  const socket = await openLive(await findProcess(number), {
+    snaplen: snaplenOf(options),
+    stack: isStack ? Number(options.interface) : undefined,
+  })
   const stream = new CaptureStream()
   process.stderr.write(`looking into ${target}\n`)
   const stop = (): void => void socket.destroy()
-  process.once('SIGINT', stop)
+  for (const signal of ENDS) process.once(signal, stop)
   socket.on('data', (bytes: Buffer) => {
     for (const packet of stream.push(bytes)) {
       if (!selection.take(packet)) continue
@@ -122,7 +181,7 @@ async function dumpLive([target, ...filter]: string[], options: DumpOptions): Pr
     }
   })
   await new Promise((resolve) => socket.once('close', resolve).once('error', resolve))
-  process.off('SIGINT', stop)
+  for (const signal of ENDS) process.off(signal, stop)
   selection.end()
   process.stderr.write(`${selection.count} packets captured\n`)
 }
@@ -133,6 +192,7 @@ class Selection {
   readonly #sink: Sink
   readonly #filter: Filter
   readonly #direction: string
+  readonly #interface: string
   readonly #most: number
 
   constructor(filterText: string, options: DumpOptions) {
@@ -142,15 +202,19 @@ class Selection {
     if (!['in', 'out', 'inout'].includes(this.#direction)) {
       throw new DumpError(`-Q takes in, out or inout, not ${JSON.stringify(this.#direction)}`)
     }
-    this.#sink = options.write === undefined ? printing(options) : writing(options.write, snaplenOf(options))
+    this.#interface = options.interface as string
+    const rotation = rotationOf(options)
+    this.#sink =
+      options.write === undefined ? printing(options) : new SaveFiles(options.write, rotation, snaplenOf(options))
   }
 
   /** True: that was the last. */
   take(packet: CapturedPacket): boolean {
     if (this.#direction !== 'inout' && packet.direction !== this.#direction) return false
+    if (this.#interface !== 'any' && packet.interfaceName !== this.#interface) return false
     for (const segment of segmentsOf(packet)) {
       if (!this.#filter(segment)) continue
-      this.#sink.segment(segment)
+      if (!this.#sink.segment(segment)) return true
       if (++this.count >= this.#most) return true
     }
     return false
@@ -170,35 +234,28 @@ function printing(options: DumpOptions): Sink {
     quick: options.quiet === true,
     dump: options.hexAscii ? 'both' : options.hex ? 'hex' : options.ascii ? 'ascii' : 'none',
   })
-  return { segment: (segment) => void process.stdout.write(`${printer.print(segment)}\n`), end() {} }
+  return {
+    segment(segment) {
+      process.stdout.write(`${printer.print(segment)}\n`)
+      return true
+    },
+    end() {},
+  }
 }
 
-function writing(file: string, snaplen: number | undefined): Sink {
-  const writer = new PcapngWriter(captureOutput(file === '-' ? process.stdout : file), { snaplen })
-  let last: CapturedPacket | null = null
-  return {
-    segment({ packet, ...segment }) {
-      // Several segments of one datagram are one packet.
-      if (packet === last) return
-      last = packet
-      if (packet.linkType === ETHERNET) writer.copy(packet)
-      else
-        writer.write({
-          ...segment,
-          us: Number(packet.ns / 1000n),
-          interface: packet.interfaceName === 'dropped' ? DROPPED : PASSED,
-          outgoing: packet.direction !== 'in',
-          comment: packet.comment,
-        })
-    },
-    end: () => writer.end(),
-  }
+function rotationOf({ write, fileSize, fileCount, rotateSeconds }: DumpOptions): Rotation {
+  const megabytes = fileSize === undefined ? undefined : wholeNumber('-C', fileSize, 1)
+  const seconds = rotateSeconds === undefined ? undefined : wholeNumber('-G', rotateSeconds, 1)
+  const files = fileCount === undefined ? undefined : wholeNumber('-W', fileCount, 1)
+  const begins = megabytes !== undefined ? '-C' : seconds !== undefined ? '-G' : undefined
+  if (begins !== undefined && (write === undefined || write === '-'))
+    throw new DumpError(`${begins} wants -w and a file`)
+  if (files !== undefined && begins === undefined) throw new DumpError('-W counts the files of -C or -G')
+  return { megabytes, seconds, files }
 }
 
 const snaplenOf = ({ snaplen }: DumpOptions): number | undefined =>
   snaplen === undefined || snaplen === '0' ? undefined : wholeNumber('-s', snaplen, 1)
-
-const ETHERNET = 1
 
 function wholeNumber(option: string, text: string, least: number): number {
   const value = Number(text)

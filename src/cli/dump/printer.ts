@@ -12,6 +12,7 @@ import {
   type Seq,
   seqAdd,
 } from '../../wire/index.ts'
+import { formatTime } from './strftime.ts'
 
 /** What is printed of a segment, by tcpdump's letters. */
 export interface PrintOptions {
@@ -116,7 +117,7 @@ export class Printer {
       case 3:
         return `${spanOf(ns - last)}`
       case 4:
-        return `${dateOf(ns)} ${clock(ns)}`
+        return `${formatTime('%F', ns)} ${clock(ns)}`
       default:
         return `${spanOf(ns - first)}`
     }
@@ -142,17 +143,7 @@ const SECOND = 1_000_000_000n
 const micros = (ns: bigint): string => String((ns % SECOND) / 1000n).padStart(6, '0')
 const secondsOf = (ns: bigint): string => `${ns / SECOND}.${micros(ns)}`
 
-function clock(ns: bigint): string {
-  const date = new Date(Number(ns / 1_000_000n))
-  const two = (value: number): string => String(value).padStart(2, '0')
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${micros(ns)}`
-}
-
-function dateOf(ns: bigint): string {
-  const date = new Date(Number(ns / 1_000_000n))
-  const two = (value: number): string => String(value).padStart(2, '0')
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
-}
+const clock = (ns: bigint): string => `${formatTime('%T', ns)}.${micros(ns)}`
 
 function spanOf(ns: bigint): string {
   const absolute = ns < 0n ? -ns : ns

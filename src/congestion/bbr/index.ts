@@ -1,11 +1,11 @@
 import type { CongestionController, ControllerEnvironment, RateSample } from '../controller.ts'
 import { AckAggregation } from './aggregation.ts'
 import { LongTerm } from './long-term.ts'
-import { inNetworkAtNextSend, Model, pacingFor } from './model.ts'
+import { BW_ROUNDS, inNetworkAtNextSend, Model, pacingFor } from './model.ts'
 import { ProbeBw } from './probe-bw.ts'
 import { ProbeRtt } from './probe-rtt.ts'
 import { RecoveryWindow } from './recovery.ts'
-import { DRAIN_GAIN, FullPipe, HIGH_GAIN } from './startup.ts'
+import { DRAIN_GAIN, FullPipe, HIGH_GAIN, Overshoot } from './startup.ts'
 
 const State = { Startup: 'STARTUP', Drain: 'DRAIN', ProbeBw: 'PROBE_BW', ProbeRtt: 'PROBE_RTT' } as const
 type State = (typeof State)[keyof typeof State]
@@ -36,6 +36,7 @@ export class Bbr implements CongestionController {
   pacingBps = 0
   readonly #model: Model
   readonly #fullPipe: FullPipe = new FullPipe()
+  readonly #overshoot: Overshoot = new Overshoot()
   readonly #probeBw: ProbeBw = new ProbeBw()
   readonly #probeRtt: ProbeRtt
   readonly #longTerm: LongTerm = new LongTerm()
@@ -182,7 +183,8 @@ export class Bbr implements CongestionController {
       const before = model.maxBwBps
       model.onBandwidth(sample.rate, appLimited || (this.#isRebuilding && this.#isTooSmall(sample)))
       // ours: the path has become slower, and what is in flight was measured for what it was; the gains of PROBE_BW would take minutes to drain it.
-      if (this.#state === State.ProbeBw && model.maxBwBps < before * SLOWER) this.#state = State.Drain
+      const isSlower = model.maxBwBps < before * SLOWER || this.#overshoot.isFound(model.maxBwBps, round.count)
+      if (this.#state === State.ProbeBw && isSlower) this.#state = State.Drain
     }
     const bw = this.#bwBps
     this.#aggregation.onAck(sample, round.started, bw, this.cwnd)
@@ -198,6 +200,7 @@ export class Bbr implements CongestionController {
     if (this.#state === State.Startup && this.#fullPipe.reached) {
       this.#state = State.Drain
       this.ssthresh = model.inflight(model.maxBwBps, 1, false)
+      this.#overshoot.start(model.maxBwBps, model.round.count, BW_ROUNDS)
     }
     if (this.#state !== State.Drain) return
     const inFlight = inNetworkAtNextSend(sample.inFlight, sample, this.#bwBps, model.quantum, this.#pacingGain)

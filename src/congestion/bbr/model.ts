@@ -3,7 +3,7 @@ import { paceQuantum } from '../pacer.ts'
 import { RoundCounter, WindowedMax } from './filters.ts'
 
 /** linux: bbr_bw_rtts, a gain cycle and two; rounds over which the best bandwidth is remembered. */
-const BW_ROUNDS = 10
+export const BW_ROUNDS = 10
 /** linux: bbr_cwnd_min_target; two segments on their way, two being acknowledged. */
 export const MIN_WINDOW_SEGS = 4
 /** linux: bbr_pacing_margin_percent; a little below the estimate, lest a queue never drains. */

@@ -32,3 +32,31 @@ export class FullPipe {
     this.#rounds = 0
   }
 }
+
+/** ours: an estimate that falls by more than the pacing margin (linux: bbr_pacing_margin_percent) leaves a queue that the margin cannot drain in time. */
+const TOO_FAST = 0.99
+
+/**
+ * ours: whether STARTUP took the path for faster than it is. A process in user space reads acknowledgements late, and answers late, while all of it is
+ * new to the machine: a few per cent more than there is are measured, held for ten rounds, and the queue that they make is drained by the pacing
+ * margin alone, in seconds. So it is looked at once, when the samples of STARTUP have left the filter.
+ */
+export class Overshoot {
+  /** What STARTUP ended with; 0: nothing is to be looked at. */
+  #bps = 0
+  #until = 0
+
+  /** STARTUP is over; its samples count for `rounds` from now on. */
+  start(maxBwBps: number, round: number, rounds: number): void {
+    this.#bps = maxBwBps
+    this.#until = round + rounds
+  }
+
+  /** True once, if it was: the queue is to be drained again. */
+  isFound(maxBwBps: number, round: number): boolean {
+    if (this.#bps === 0 || round <= this.#until) return false
+    const found = maxBwBps < this.#bps * TOO_FAST
+    this.#bps = 0
+    return found
+  }
+}

@@ -13,7 +13,7 @@ const WSCALE = 4
 async function flood(scene: Scene, port: number, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     scene.network.inject('client', 'server', {
-      address: `192.0.${2 + (i >> 14)}.${1 + ((i >> 6) & 0x7f)}`,
+      address: `192.0.${2 + (i >> 13)}.${1 + ((i >> 6) & 0x7f)}`,
       srcPort: 10_000 + (i & 0x3f),
       dstPort: port,
       syn: true,

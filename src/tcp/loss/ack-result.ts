@@ -1,10 +1,12 @@
-import type { RateSampler } from '../../congestion/index.ts'
+import { RateSampler } from '../../congestion/index.ts'
 import { type Seq, seqGt, seqLt } from '../../wire/index.ts'
 import { Sent, type SentSegment } from '../scoreboard.ts'
 
-/** What one acknowledgement did, gathered as it passes through the parts of a connection; one record, filled anew each time. */
+const NOBODYS = new RateSampler()
+
+/** What one acknowledgement did, gathered as it passes through the parts of a connection; one record for all of them, filled anew each time. */
 export class AckResult {
-  readonly #sampler: RateSampler
+  #sampler: RateSampler = NOBODYS
   now = 0
   /** SND.UNA before. */
   priorUna: Seq = 0 as Seq
@@ -69,11 +71,9 @@ export class AckResult {
   priorDelivered = 0
   priorDeliveredTs = -1
 
-  constructor(sampler: RateSampler) {
+  /** `sampler` is that of the connection that the acknowledgement is for. */
+  reset(sampler: RateSampler, now: number, una: Seq, inFlight: number, fack: Seq, minRtt: number): void {
     this.#sampler = sampler
-  }
-
-  reset(now: number, una: Seq, inFlight: number, fack: Seq, minRtt: number): void {
     this.now = now
     this.priorUna = una
     this.priorInFlight = inFlight

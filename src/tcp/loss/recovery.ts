@@ -29,6 +29,23 @@ export interface RecoveryInput {
   srtt: number
 }
 
+// Filled anew each time, by whichever connection is at work.
+const scratchContext: LossContext = {
+  now: 0,
+  caState: CaState.Open,
+  mss: 0,
+  sndUna: 0 as Seq,
+  sndNxt: 0 as Seq,
+  reordering: new Reordering(0),
+  minRtt: Number.POSITIVE_INFINITY,
+  srtt: 0,
+  tcpRecovery: 0,
+  recoveryPoint: 0 as Seq,
+  canSendNew: false,
+  earlyRetransmit: false,
+}
+const scratchReduction: ReductionInput = { delivered: 0, advanced: false, lost: false, mss: 0 }
+
 /**
  * The congestion states and the ways between them (linux: tcp_fastretrans_alert). It decides *when* an episode begins and ends; the detector
  * decides what is lost, the controller how far the window falls, the reduction how it gets there, the undo whether it was right.
@@ -49,6 +66,8 @@ export class Recovery {
   reduction: Reduction
   /** Reason of the last change of state, for the tracer. */
   reason = ''
+  /** What, besides the state, changed the window last: an undo, a loss that a probe repaired; empty: nothing did. For the tracer. */
+  cause = ''
   /** F-RTO (rfc5682) is finding out whether the timeout was needless. */
   frto = false
   /** F-RTO wants new data sent in place of retransmissions. */
@@ -65,28 +84,12 @@ export class Recovery {
   #rack: Rack | null = null
   readonly #sysctl: TcpSysctl
   readonly #mib: TcpMib
-  readonly #context: LossContext
-  readonly #reductionInput: ReductionInput = { delivered: 0, advanced: false, lost: false, mss: 0 }
 
   constructor(sysctl: TcpSysctl, mib: TcpMib) {
     this.#sysctl = sysctl
     this.#mib = mib
     this.reordering = new Reordering(sysctl.tcp_reordering)
     this.reduction = createReduction(sysctl.cwnd_reduction)
-    this.#context = {
-      now: 0,
-      caState: CaState.Open,
-      mss: 0,
-      sndUna: 0 as Seq,
-      sndNxt: 0 as Seq,
-      reordering: this.reordering,
-      minRtt: Number.POSITIVE_INFINITY,
-      srtt: 0,
-      tcpRecovery: 0,
-      recoveryPoint: 0 as Seq,
-      canSendNew: false,
-      earlyRetransmit: false,
-    }
   }
 
   /** SACK was negotiated: `tcp_recovery` and `tcp_fack` choose among the detectors that use it. */
@@ -120,6 +123,7 @@ export class Recovery {
   onAck(ack: AckResult, input: RecoveryInput): void {
     const { board, mss } = input
     this.lostMtuProbe = false
+    this.cause = ''
     const mib = this.#mib
     if (this.#rack !== null) {
       this.#rack.onAck(ack)
@@ -142,6 +146,7 @@ export class Recovery {
 
   /** linux: tcp_ack, no_queue. Nothing was outstanding when it came: it may still tell that what was sent again had arrived before. */
   onIdleAck(ack: AckResult, input: RecoveryInput): void {
+    this.cause = ''
     ack.ece = false
     if (ack.dsack) this.#alert(ack, input)
     this.#onLossProbe(ack, input)
@@ -153,6 +158,7 @@ export class Recovery {
     this.#mib.TCPLossProbeRecovery++
     if (this.isReducing) return
     const { controller } = input
+    this.cause = 'loss probe'
     this.#reduce(input, false)
     if (!controller.ownsRecovery) this.reduction.end(controller)
   }
@@ -247,11 +253,12 @@ export class Recovery {
   }
 
   #detect(ack: AckResult, input: RecoveryInput): void {
-    const context = this.#context
+    const context = scratchContext
     const { tcp_early_retrans, tcp_recovery } = this.#sysctl
     context.now = ack.now
     context.caState = this.caState
     context.mss = input.mss
+    context.reordering = this.reordering
     context.sndUna = input.sndUna
     context.sndNxt = input.sndNxt
     context.minRtt = input.minRtt
@@ -268,7 +275,7 @@ export class Recovery {
 
   #applyReduction(ack: AckResult, { controller, board, mss }: RecoveryInput, delivered = ack.delivered): void {
     if (!this.isReducing || controller.ownsRecovery) return
-    const input = this.#reductionInput
+    const input = scratchReduction
     input.delivered = delivered
     input.advanced = ack.advanced
     input.lost = ack.lost > 0
@@ -282,6 +289,7 @@ export class Recovery {
   onReoTimeout(ack: AckResult, input: RecoveryInput): void {
     this.#rack?.reset()
     this.lostMtuProbe = false
+    this.cause = ''
     this.#detect(ack, input)
     if (ack.lost === 0 || this.#loseMtuProbe(input)) return
     const begins = this.caState !== CaState.Recovery
@@ -378,6 +386,7 @@ export class Recovery {
 
   /** linux: tcp_undo_cwnd_reduction, tcp_ecn_withdraw_cwr */
   #restore(controller: CongestionController): void {
+    this.cause = 'undo'
     this.undo.restore(controller)
     this.cwrDue = false
   }
@@ -500,7 +509,7 @@ export class Recovery {
     this.tlp.reset()
     this.cwrDue = true
     if (marks === null || controller.onEcn === undefined) controller.onEnterRecovery?.(sample)
-    else controller.onEcn(marks.now, marks.delivered)
+    else controller.onEcn(marks.now, marks.delivered, sample)
     if (!controller.ownsRecovery) this.reduction.begin(controller, board)
   }
 

@@ -16,6 +16,8 @@ export interface SimHostOptions extends LoopOptions {
   maxSockets?: number
   /** False: a firewall that answers nothing for ports that nobody has. */
   refuses?: boolean
+  /** Bytes of the largest packet that its interfaces take: what is larger meets EMSGSIZE, for nothing is cut here. Default: any. */
+  mtu?: number
   /** Ephemeral ports, both ends included. */
   ports?: readonly [number, number]
 }
@@ -46,6 +48,7 @@ export class SimHost {
   readonly rmemMax: number
   readonly rmemDefault: number
   maxSockets: number
+  mtu: number
   refuses: boolean
   /** Sending to these addresses fails with a code such as `EHOSTUNREACH`. */
   readonly unreachable = new Map<string, string>()
@@ -72,6 +75,7 @@ export class SimHost {
     this.rmemMax = options.rmemMax ?? DEFAULT_MEMORY
     this.rmemDefault = options.rmemDefault ?? DEFAULT_MEMORY
     this.maxSockets = options.maxSockets ?? Infinity
+    this.mtu = options.mtu ?? Infinity
     this.refuses = options.refuses ?? true
     this.#ports = options.ports ?? [32_768, 60_999]
     const createSocket = (options: SimSocketOptions | 'udp4' | 'udp6', listener?: (...args: unknown[]) => void) =>

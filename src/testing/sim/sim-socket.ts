@@ -1,6 +1,6 @@
 import type { RemoteInfo } from 'node:dgram'
 import { EventEmitter } from 'node:events'
-import { isWildcard } from './sim-addresses.ts'
+import { isLoopback, isWildcard } from './sim-addresses.ts'
 import { nodeError, systemError } from './sim-errors.ts'
 import type { SimHost } from './sim-host.ts'
 import type { Flow } from './sim-link.ts'
@@ -23,6 +23,8 @@ export interface SimSocketOptions {
 /** libuv reads so many datagrams of a socket before the loop goes on. */
 const READS_PER_TURN = 32
 const LARGEST_DATAGRAM = { IPv4: 65_507, IPv6: 65_527 }
+/** Of IP and UDP. */
+const HEADERS = { IPv4: 28, IPv6: 48 }
 /** SOCK_MIN_RCVBUF. */
 const LEAST_BUFFER = 2304
 
@@ -359,6 +361,7 @@ export class SimSocket extends EventEmitter {
 
   #transmit(bytes: Buffer, start: number, end: number, ip: string, port: number): string | null {
     if (end - start > LARGEST_DATAGRAM[this.family]) return 'EMSGSIZE'
+    if (end - start + HEADERS[this.family] > this.host.mtu && !isLoopback(ip)) return 'EMSGSIZE'
     const flow = this.#flowTo(ip, port)
     if (typeof flow === 'string') return flow
     const fault = this.host.faultOf(flow.address, flow.port)

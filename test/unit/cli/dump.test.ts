@@ -1,11 +1,18 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { FilterError, parseFilter } from '../../../src/cli/dump/filter.ts'
 import { Printer, type PrintOptions } from '../../../src/cli/dump/printer.ts'
 import { run as runProgram } from '../../../src/cli/program.ts'
-import { type PacketSegment, readCapture, segmentsOf } from '../../../src/observe/index.ts'
+import {
+  captureOutput,
+  PASSED,
+  type PacketSegment,
+  PcapngWriter,
+  readCapture,
+  segmentsOf,
+} from '../../../src/observe/index.ts'
 import { withNetwork } from '../../../src/testing/index.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-dump-'))
@@ -136,6 +143,102 @@ describe('sluice dump', () => {
     expect([...readCapture(readFileSync(copy))].map(({ comment }) => comment)).toEqual(['dropped: drop, seed 1'])
   })
 
+  it('chooses and tells the interfaces of a file', async () => {
+    expect((await run(['dump', '-r', file, '-D'])).stdout).toBe('passed\ndropped\n')
+    expect((await run(['dump', '-r', file, '-i', 'dropped'])).stdout).toBe(
+      (await run(['dump', '-r', file, 'dropped'])).stdout,
+    )
+    const lines = (await run(['dump', '-r', file, '-i', 'passed'])).stdout.trim().split('\n')
+    expect(lines.length).toBe(found.length - 1)
+    expect((await run(['dump', '-r', file, '-i', 'any'])).stdout.trim().split('\n').length).toBe(found.length)
+  })
+
+  describe('writes one file after the other', () => {
+    // Nine thousand bytes of packets every hundred milliseconds, for two and a half seconds.
+    const many = join(directory, 'many.pcapng')
+    const SIZE = 9000
+    const PACKETS = 250
+
+    beforeAll(() => {
+      const writer = new PcapngWriter(captureOutput(many))
+      const segment = Buffer.alloc(SIZE)
+      segment.writeUInt8(0x50, 12)
+      for (let i = 0; i < PACKETS; i++) {
+        segment.writeUInt32BE(i, 4)
+        writer.write({
+          us: Date.UTC(2026, 0, 31, 12) * 1000 + i * 10_000,
+          interface: PASSED,
+          outgoing: true,
+          family: 'IPv4',
+          source: '10.0.0.1',
+          destination: '10.0.0.2',
+          buffer: segment,
+          start: 0,
+          end: SIZE,
+        })
+      }
+      writer.end()
+    })
+
+    /** Sequence numbers in each file that begins so, by its name. */
+    async function written(name: string, ...options: string[]): Promise<Record<string, number[]>> {
+      const { status, stderr } = await run(['dump', '-r', many, '-w', join(directory, name), ...options])
+      expect([status, stderr]).toEqual([0, ''])
+      const files = readdirSync(directory).filter((file) => file.startsWith(name.split('%')[0] as string))
+      return Object.fromEntries(
+        files.sort().map((file) => {
+          const packets = readCapture(readFileSync(join(directory, file)))
+          return [
+            file,
+            [...packets].flatMap((packet) =>
+              [...segmentsOf(packet)].map(({ buffer, start }) => buffer.readUInt32BE(start + 4)),
+            ),
+          ]
+        }),
+      )
+    }
+    const from = (first: number, end: number): number[] => Array.from({ length: end - first }, (_, i) => first + i)
+
+    it('by size: the next, numbered, once one is too large', async () => {
+      expect(await written('size', '-C', '1')).toEqual({
+        size: from(0, 111),
+        size1: from(111, 222),
+        size2: from(222, 250),
+      })
+    })
+
+    it('by size, in a ring', async () => {
+      expect(await written('ring', '-C', '1', '-W', '2')).toEqual({ ring0: from(222, 250), ring1: from(111, 222) })
+      expect(Object.keys(await written('many-ring', '-C', '1', '-W', '11'))).toEqual([
+        'many-ring00',
+        'many-ring01',
+        'many-ring02',
+      ])
+    })
+
+    it('by time, as the name has it, and to an end', async () => {
+      expect(await written('time-%S-%y', '-G', '1')).toEqual({
+        'time-00-26': from(0, 100),
+        'time-01-26': from(100, 200),
+        'time-02-26': from(200, 250),
+      })
+      expect(await written('two-%s-%%', '-G', '1', '-W', '2')).toEqual({
+        'two-1769860800-%': from(0, 100),
+        'two-1769860801-%': from(100, 200),
+      })
+      // Names that do not tell the time overwrite each other, as with tcpdump.
+      expect(await written('same', '-G', '1')).toEqual({ same: from(200, 250) })
+    })
+
+    it('by both', async () => {
+      expect(await written('both-%S-', '-G', '2', '-C', '1')).toEqual({
+        'both-00-': from(0, 111),
+        'both-00-1': from(111, 200),
+        'both-02-': from(200, 250),
+      })
+    })
+  })
+
   it.each([
     [['dump'], 2, '-r FILE is wanted, or the number of a process or of a port'],
     [['dump', '999999999'], 1, 'no process 999999999 and none with port 999999999 can be looked into'],
@@ -144,6 +247,13 @@ describe('sluice dump', () => {
     [['dump', '-r', file, 'port', 'x'], 2, 'sluice dump: filter: "x" is no number'],
     [['dump', '-r', file, '-Q', 'up'], 2, '-Q takes in, out or inout'],
     [['dump', '-r', file, '-c', '0'], 2, '-c takes a whole number'],
+    [['dump', '-r', file, '-w', 'x', '-C', 'big'], 2, '-C takes a whole number from 1 on, not "big"'],
+    [['dump', '-r', file, '-w', '-', '-G', '1'], 2, '-G wants -w and a file'],
+    [['dump', '-r', file, '-C', '1'], 2, '-C wants -w and a file'],
+    [['dump', '-r', file, '-w', 'x', '-W', '3'], 2, '-W counts the files of -C or -G'],
+    [['dump', '-r', file, '-i', 'eth0'], 2, '-i takes any, passed, dropped, not "eth0"'],
+    [['dump', '1', '-i', 'eth0'], 2, '-i takes any, passed, dropped, the number of a stack, not "eth0"'],
+    [['dump', '-D'], 2, '-r FILE is wanted, or the number of a process or of a port'],
   ])('refuses %o', async (args, status, message) => {
     const result = await run(args)
     expect(result.status).toBe(status)

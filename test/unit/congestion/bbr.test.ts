@@ -182,6 +182,17 @@ describe('BBR on a path of 10 Mbit/s and 40 ms', () => {
     expect(path.srtt / RTT).toBeLessThan(1.3)
   })
 
+  it('drains what STARTUP has queued by taking the path for a tenth faster than it is, once that is forgotten', () => {
+    const { cc, path, changes } = onPath({ rateBps: 1.1 * RATE })
+    until(path, cc, 'DRAIN')
+    path.options.rateBps = RATE
+    path.run(path.now + 1.5 * SECOND)
+    expect(info(cc).bw / RATE).toBeLessThan(1.01)
+    const states = changes.map(({ state }) => state).filter((state, i, all) => state !== all[i - 1])
+    expect(states).toEqual(['STARTUP', 'DRAIN', 'PROBE_BW', 'DRAIN', 'PROBE_BW'])
+    expect(path.queued).toBeLessThan(0.3 * BDP)
+  })
+
   it('takes no loss for congestion', () => {
     for (const [loss, least] of [
       [0.01, 0.97],

@@ -316,7 +316,7 @@ function apply(rig: ControllerRig, step: Step): void {
         cc.onUndo?.(UndoKind.DSack)
         break
       case 'ecn':
-        cc.onEcn?.(rig.now, rig.mss)
+        cc.onEcn?.(rig.now, rig.mss, rig.sample)
         break
       default:
         if (cc.cwnd < 1e7) rig.round()

@@ -103,7 +103,7 @@ describe('a contained controller', () => {
     onExitRecovery: (cc) => cc.onExitRecovery(0),
     onTimeout: (cc) => cc.onTimeout(0, 0, false),
     onUndo: (cc) => cc.onUndo(UndoKind.Eifel),
-    onEcn: (cc) => cc.onEcn(0, MSS),
+    onEcn: (cc) => cc.onEcn(0, MSS, sample()),
     onIdleRestart: (cc) => cc.onIdleRestart(0, 1),
     onMss: (cc) => cc.onMss(500),
     info: (cc) => void cc.info(),
@@ -197,7 +197,7 @@ describe('a contained controller', () => {
       }
     }
     const { cc } = contain(() => new Lossy())
-    cc.onEcn(0, MSS)
+    cc.onEcn(0, MSS, sample())
     expect(cc.ssthresh).toBe(3 * MSS)
   })
 

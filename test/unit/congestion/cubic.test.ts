@@ -335,6 +335,21 @@ describe('Cubic', () => {
     expect(Math.abs(rig.cc.cwnd / 500 / same.segments - 1)).toBeLessThan(0.01)
   })
 
+  it('linux: keeps the bytes where a probe has found that the path takes more, and goes on from there by the new size', () => {
+    const rig = new Rig(1000, 100 * MS)
+    rig.lose()
+    rig.rounds(10)
+    const { cwnd, ssthresh } = rig.cc
+    rig.cc.onMss(2 * MSS, true)
+    expect([rig.cc.cwnd, rig.cc.ssthresh]).toEqual([cwnd, ssthresh])
+    rig.sample.mss = 2 * MSS
+    rig.ack(2 * MSS)
+    // Back to where it was lost: half as many segments away, each twice as large.
+    const { w_max, k } = rig.cc.info()
+    expect(w_max).toBe(1000 * MSS)
+    expect(k).toBeCloseTo(Math.cbrt((1000 * MSS - cwnd) / (0.4 * 2 * MSS)), 6)
+  })
+
   it('refuses options that it cannot obey', () => {
     for (const options of [{ hystart: 'on' }, { beta: 1.5 }, { c: '0.4' }, { fastConvergence: 'no' }])
       expect(() => new Rig(10, 100 * MS, options)).toThrow(TypeError)

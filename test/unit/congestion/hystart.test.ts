@@ -126,6 +126,45 @@ describe('HyStart++', () => {
   })
 })
 
+const counters = () => ({
+  TCPHystartTrainDetect: 0,
+  TCPHystartTrainCwnd: 0,
+  TCPHystartDelayDetect: 0,
+  TCPHystartDelayCwnd: 0,
+})
+
+describe('the counters of what ended slow start', () => {
+  it('linux: take the rise of the round trip, and the window then, in segments', () => {
+    const counts = counters()
+    const rounds = new Rounds(new HyStart(counts))
+    rounds.cwnd = 20 * MSS
+    for (const rtt of [100, 112, 113]) rounds.round(rtt * MS, 20, 3000)
+    expect(rounds.left).toBe(true)
+    const segments = Math.floor(rounds.cwnd / MSS)
+    expect(counts).toEqual({ ...counters(), TCPHystartDelayDetect: 1, TCPHystartDelayCwnd: segments })
+  })
+
+  it('linux: take the train of ACKs', () => {
+    const counts = counters()
+    const rounds = new Rounds(new HyStart(counts))
+    rounds.cwnd = 20 * MSS
+    rounds.round(10 * MS, 4, 1000)
+    rounds.round(10 * MS, 13, 990)
+    const segments = Math.floor(rounds.cwnd / MSS)
+    expect(counts).toEqual({ ...counters(), TCPHystartTrainDetect: 1, TCPHystartTrainCwnd: segments })
+  })
+
+  it('take the end of conservative slow start for a rise of the round trip', () => {
+    const counts = counters()
+    const rounds = new Rounds(new HyStartPlusPlus(counts))
+    rounds.round(100 * MS)
+    for (let i = 0; i < 9 && !rounds.left; i++) rounds.round(120 * MS)
+    expect(rounds.left).toBe(true)
+    const segments = Math.floor(rounds.cwnd / MSS)
+    expect(counts).toEqual({ ...counters(), TCPHystartDelayDetect: 1, TCPHystartDelayCwnd: segments })
+  })
+})
+
 describe('the kernel’s HyStart', () => {
   it('linux: leaves on a rise of the smallest round trip by an eighth, after eight samples', () => {
     const exit = new HyStart()

@@ -110,6 +110,15 @@ describe('Reno', () => {
     expect(cc.cwnd).toBe(15 * 1400)
   })
 
+  it('linux: keeps the bytes where a probe has found that the path takes more, and grows by the new size', () => {
+    const cc = reno(20)
+    cc.onEnterRecovery(acked(0))
+    cc.onMss(2 * MSS, true)
+    expect([cc.cwnd, cc.ssthresh]).toEqual([20 * MSS, 10 * MSS])
+    cc.onAck(acked(20 * MSS))
+    expect(cc.cwnd).toBe(22 * MSS)
+  })
+
   it('[rfc3465#2.2] abcLimit bounds what one ACK may add in slow start', () => {
     const cc = reno(10, { abcLimit: 2 })
     cc.onAck(acked(10 * MSS))

@@ -187,6 +187,43 @@ describe('LoopClock', () => {
     expect(turns).toBe(2)
   })
 
+  it('reads all that came while the loop was stalled before the turn, which one poll does not', async () => {
+    const clock = newClock()
+    const { receiver, sender } = await sockets()
+    let read = 0
+    receiver.on('message', () => {
+      read++
+      clock.soon(true)
+    })
+    const atTurn = new Promise<number>((resolve) => {
+      clock.start(
+        () => {},
+        () => resolve(read),
+      )
+    })
+    for (let i = 0; i < 50; i++) sender.send('x')
+    expect(await atTurn).toBe(50)
+  })
+
+  it('and lets a turn come though there is always more to read', async () => {
+    const clock = newClock()
+    const { receiver, sender } = await sockets()
+    let read = 0
+    receiver.on('message', () => {
+      read++
+      for (let i = 0; i < 2 && read < 2000; i++) sender.send('x')
+      clock.soon(true)
+    })
+    const atTurn = new Promise<number>((resolve) => {
+      clock.start(
+        () => {},
+        () => resolve(read),
+      )
+    })
+    for (let i = 0; i < 40; i++) sender.send('x')
+    expect(await atTurn).toBeLessThanOrEqual(9 * 32)
+  })
+
   it('lets a stalled loop read its sockets before a late wake-up', async () => {
     const clock = newClock()
     const { receiver, sender } = await sockets()

@@ -114,6 +114,21 @@ describe('a search for larger segments', () => {
     expect(s.c.cc.cwnd).toBeLessThanOrEqual(cwnd + 750)
   })
 
+  it.each(['reno', 'cubic', 'bbr', 'bbr3', 'westwood', 'vegas'])('tells %s of the larger segments', (name) => {
+    const s = cautious({ tcp_congestion_control: name }).write(10_000)
+    const told: [number, boolean | undefined, number][] = []
+    const { cc } = s.c
+    const onMss = cc.onMss?.bind(cc)
+    cc.onMss = (mss, keepBytes) => {
+      const { cwnd } = cc
+      onMss?.(mss, keepBytes)
+      told.push([mss, keepBytes, cc.cwnd - cwnd])
+    }
+    s.drain()
+    s.at(20).inject({ ack: 751 })
+    expect(told).toEqual([[750, true, 0]])
+  })
+
   it('[rfc4821#7.4] waits for enough data to show the loss of a probe', () => {
     const s = cautious().write(2500)
     expect(s.drain().map(({ len }) => len)).toEqual([500, 500, 500, 500, 500])
@@ -128,5 +143,49 @@ describe('a search for larger segments', () => {
     expect(s.drain()).toMatchObject([{ len: 500 }])
     expect(s.mib).toMatchObject({ TCPMTUPFail: 0, TCPMTUPSuccess: 0, TCPTimeouts: 1 })
     expect(s.c.mtuProbe.start).toBe(null)
+  })
+})
+
+describe('after timeouts that may be chance or a black hole', () => {
+  /** One segment of 1000 bytes was lost four times: segments are of 500 bytes now. */
+  const suspicious = (): Script => {
+    const s = established({
+      sack: true,
+      sysctl: { ...MTU, tcp_mtu_probing: 1, tcp_init_cwnd: 2, tcp_retries1: 3, tcp_frto: 0 },
+      connection: { sndbuf: 100_000 },
+    }).write(1000)
+    s.drain()
+    for (let i = 0; i < 3; i++) s.elapse(s.deadline).drain()
+    expect(s.c.sender.mss).toBe(500)
+    return s
+  }
+
+  it('the old size is tried as soon as something has gone through, however small the window', () => {
+    const s = suspicious()
+    s.inject({ ack: 1001 }).write(5000)
+    expect(s.drain().map(({ len }) => len)).toEqual([1000])
+    s.after(20).inject({ ack: 2001 })
+    expect(s.c.sender.mss).toBe(1000)
+    expect(s.drain().map(({ len }) => len)[0]).toBe(1000)
+    expect(s.mib).toMatchObject({ TCPMTUPSuccess: 1, TCPMTUPFail: 0 })
+  })
+
+  it('twice at most, where the path swallows it', () => {
+    const s = suspicious()
+    s.inject({ ack: 1001 }).write(40_000)
+    const held = new Map<number, number>()
+    let [una, tried] = [1001, 0]
+    for (let i = 0; i < 12; i++) {
+      const sent = s.drain()
+      tried += sent.filter(({ len }) => len > 500).length
+      for (const { seq, len } of sent) if (len <= 500) held.set(seq, len)
+      const before = una
+      for (let len = held.get(una); len !== undefined; len = held.get(una)) una += len
+      if (una > before) s.after(20).inject({ ack: una })
+      else s.elapse(s.deadline)
+    }
+    expect(tried).toBe(2)
+    expect(s.c.sender.mss).toBe(500)
+    expect(una).toBeGreaterThan(4000)
   })
 })

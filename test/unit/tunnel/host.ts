@@ -22,6 +22,7 @@ export class TestHost implements TunnelOwner {
   readonly tunnel: UdpTunnel
   readonly settings = {
     path_keepalive: 20,
+    tcp_probe_interval: 600,
     max_paths: 1000,
     tcp_limit_output_bytes: 4 << 20,
     ip_default_ttl: 64,

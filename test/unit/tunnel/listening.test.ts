@@ -134,6 +134,14 @@ describe('a wildcard listener', () => {
     expect(bound()).toEqual([])
     expect(host.tunnel.deadline).toBe(Infinity)
   })
+
+  it('looks for no changes where addresses are told once and for all', () => {
+    const interfaces = new FakeNetwork('127.0.0.1', '10.0.0.1').interfaces()
+    const { host, listen, bound } = fakeHost(ADDRESSES, { interfaces })
+    listen('0.0.0.0')
+    expect(bound()).toEqual(['127.0.0.1|80', '10.0.0.1|80'])
+    expect(host.tunnel.deadline).toBe(Infinity)
+  })
 })
 
 describe('a listening socket', () => {

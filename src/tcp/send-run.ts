@@ -1,0 +1,42 @@
+import { Flag, seqAdd, seqDiff } from '../wire/index.ts'
+import type { Connection } from './connection.ts'
+import type { SegmentSink } from './host.ts'
+import { scheduleProbe } from './loss-timers.ts'
+import { currentPace, isPaced } from './pacing.ts'
+import { CaState } from './state.ts'
+import { write } from './write.ts'
+
+/**
+ * More full segments of new data behind the one just sent, whose header `outSegment` still holds. Nothing that decides about a segment changes while
+ * they leave, so it is not asked again for each: most of what a segment costs. The last of the data, or of what a window takes, is left to the
+ * caller, for it may differ.
+ */
+export function sendRun(c: Connection, sink: SegmentSink, limit: number, now: number): void {
+  const { sender, cc, host, pacer, ackPolicy } = c
+  const { outSegment: out, mib } = host
+  let left = runLength(c, limit)
+  if (left <= 0) return
+  const ect = c.ecn.on
+  out.flags = Flag.ACK | c.ecn.flags(false)
+  const pace = currentPace(c)
+  for (; left > 0 && !isPaced(c, now); left--) {
+    out.seq = sender.sndNxt
+    if (!write(c, sink, out, limit, now, false, ect)) break
+    sender.onSent(limit, Flag.ACK, limit, now)
+    cc.onSent?.(now, limit, sender.board.inFlight, sender.sampler.isAppLimited)
+    pacer.onSent(now, limit, pace)
+    ackPolicy.onDataSent(now)
+    c.dataSegsOut++
+    mib.TCPOrigDataSent++
+  }
+  scheduleProbe(c, now)
+}
+
+/** Full segments that may leave now, the last of them left out. */
+function runLength({ sender, recovery, host, mtuProbe, cc }: Connection, limit: number): number {
+  const { board } = sender
+  if (recovery.caState !== CaState.Open || recovery.frto || board.lostOutSegs > 0) return 0
+  if (mtuProbe.isOn || host.outSegment.sackCount > 0) return 0
+  const usable = seqDiff(seqAdd(sender.sndUna, sender.sndWnd), sender.sndNxt)
+  return Math.floor(Math.min(sender.notSent, usable, cc.cwnd - board.inFlight) / limit) - 1
+}

@@ -1,0 +1,89 @@
+// Sending and reading without dgram, on descriptors that are dgram's: it allocates 64 KB for each read, copies what came into a buffer of its size,
+// and says a tick later that a send is done.
+
+import { getSystemErrorName } from 'node:util'
+import type { ErrorCode } from './datagrams.ts'
+
+/** linux: asm-generic/socket.h. */
+const MSG_DONTWAIT = 0x40
+const MSG_NOSIGNAL = 0x4000
+const AF_INET = 2
+const SOCKADDR_IN6 = 28
+/** Room for the name of a network interface (linux: IFNAMSIZ), and of an IPv6 address. */
+const NAME_LENGTH = 64
+
+export interface NativeIo {
+  /** Sends `buffer[start … end)` to the socket's peer, or to the address `to`; null: it is gone. A code, such as `EAGAIN`: it is not. */
+  send(fd: number, buffer: Buffer, start: number, end: number, to: Buffer | null): ErrorCode | null
+  /** Reads into `buffer[at … at + length)`. Bytes read, `remoteAddress` and `remotePort` are then who sent them; −1: nothing was there, or an error. */
+  receive(fd: number, buffer: Buffer, at: number, length: number): number
+  readonly remoteAddress: string
+  readonly remotePort: number
+}
+
+export class LinuxIo implements NativeIo {
+  remoteAddress = ''
+  remotePort = 0
+  readonly #from = Buffer.alloc(SOCKADDR_IN6)
+  readonly #fromLength = new Uint32Array(1)
+  /** Whose name `remoteAddress` is. */
+  readonly #known = Buffer.alloc(SOCKADDR_IN6)
+  readonly #name = Buffer.alloc(NAME_LENGTH)
+  readonly #errno: () => number
+  readonly #sendto: (fd: number, data: Buffer, size: number, flags: number, to: Buffer | null, length: number) => number
+  readonly #recvfrom: (
+    fd: number,
+    into: Buffer,
+    size: number,
+    flags: number,
+    from: Buffer,
+    length: Uint32Array,
+  ) => number
+  readonly #inetNtop: (family: number, address: Buffer, text: Buffer, size: number) => unknown
+  readonly #ifIndextoname: (index: number, name: Buffer) => unknown
+
+  constructor(koffi: typeof import('koffi')) {
+    const libc = koffi.load(null)
+    this.#errno = () => koffi.errno()
+    this.#sendto = libc.func(
+      'intptr_t sendto(int fd, const void *data, size_t size, int flags, const void *to, uint32_t length)',
+    )
+    this.#recvfrom = libc.func(
+      'intptr_t recvfrom(int fd, void *into, size_t size, int flags, void *from, void *length)',
+    )
+    this.#inetNtop = libc.func('void *inet_ntop(int family, const void *address, void *text, uint32_t size)')
+    this.#ifIndextoname = libc.func('void *if_indextoname(uint32_t index, void *name)')
+  }
+
+  send(fd: number, buffer: Buffer, start: number, end: number, to: Buffer | null): ErrorCode | null {
+    const data = start === 0 ? buffer : buffer.subarray(start, end)
+    const sent = this.#sendto(fd, data, end - start, MSG_DONTWAIT | MSG_NOSIGNAL, to, to === null ? 0 : to.length)
+    return sent >= 0 ? null : getSystemErrorName(-this.#errno())
+  }
+
+  receive(fd: number, buffer: Buffer, at: number, length: number): number {
+    this.#fromLength[0] = SOCKADDR_IN6
+    const into = at === 0 ? buffer : buffer.subarray(at, at + length)
+    const count = this.#recvfrom(fd, into, length, MSG_DONTWAIT, this.#from, this.#fromLength)
+    if (count >= 0 && !this.#from.equals(this.#known)) this.#readName()
+    return count
+  }
+
+  #readName(): void {
+    const from = this.#from
+    from.copy(this.#known)
+    this.remotePort = from.readUInt16BE(2)
+    const family = from.readUInt16LE(0)
+    this.#inetNtop(family, from.subarray(family === AF_INET ? 4 : 8), this.#name, NAME_LENGTH)
+    this.remoteAddress = this.#text()
+    const scope = family === AF_INET ? 0 : from.readUInt32LE(24)
+    // As dgram writes it: fe80::1%eth0.
+    if (scope === 0 || (from[8] !== 0xfe && (from[9] & 0xc0) !== 0x80)) return
+    this.#ifIndextoname(scope, this.#name)
+    this.remoteAddress += `%${this.#text()}`
+  }
+
+  #text(): string {
+    return this.#name.toString('latin1', 0, this.#name.indexOf(0))
+  }
+}
