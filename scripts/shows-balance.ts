@@ -185,7 +185,9 @@ ${list}
 export async function nginx(verdict: Verdict, skip: (why: string) => void, count = 200): Promise<void> {
   const module = streamModule()
   if (module === null) {
-    skip('nginx: there is none with the stream module (Debian: libnginx-mod-stream; NGINX_STREAM_MODULE says where it is)')
+    skip(
+      'nginx: there is none with the stream module (Debian: libnginx-mod-stream; NGINX_STREAM_MODULE says where it is)',
+    )
     return
   }
   const [port, ...ports] = (await freePorts(5)) as [number, number, number, number, number]

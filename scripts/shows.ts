@@ -4,7 +4,7 @@
  *     npx tsx scripts/shows.ts [NAME …]      all of them by default, some minutes on a quiet machine
  *
  * Names: file, wrap, stock, impaired, flood; syn-flood, accept-queue, fast-open, time-wait, ports, old-duplicates, closing;
- * gateway, register.
+ * gateway, register; idle, many, cluster, nginx.
  *
  * The exit status is 0 only if all was as it should be.
  */
@@ -16,10 +16,12 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { StackOptions } from '../src/index.ts'
 import type { BulkResult } from '../test/support/programs/bulk.ts'
+import { cluster, nginx } from './shows-balance.ts'
 import { flood } from './shows-flood.ts'
 import { gateway } from './shows-gateway.ts'
 import { acceptQueue, closing, fastOpen, oldDuplicate, ports, synFlood, timeWait } from './shows-listening.ts'
 import { register } from './shows-register.ts'
+import { idle, many } from './shows-scale.ts'
 
 const MIB = 2 ** 20
 const GIB = 2 ** 30
@@ -208,6 +210,10 @@ const shows: Record<string, () => Promise<void>> = {
   closing: () => closing(verdict),
   gateway: () => gateway(verdict, skip),
   register: () => register(verdict),
+  idle: () => idle(verdict),
+  many: () => many(verdict),
+  cluster: () => cluster(verdict),
+  nginx: () => nginx(verdict, skip),
 }
 const wanted = process.argv.slice(2)
 const unknown = wanted.filter((name) => !Object.hasOwn(shows, name))

@@ -1,7 +1,7 @@
 // What a byte costs where few or many connections are busy: each sends a message, waits for a byte in answer, and sends the next.
 
 import { costPerGigabyte, machineBusySeconds } from '../busy.ts'
-import { whyTooMany } from './descriptors.ts'
+import { kindsForMany, whyTooMany } from './descriptors.ts'
 import { ignoreErrors, type Measurement, openMany } from './measurement.ts'
 
 const CROWDS = [10, 100, 1000, 10_000]
@@ -14,6 +14,7 @@ function crowdOf(connections: number): Measurement {
     name: `crowd:${connections}`,
     group: 'crowd',
     at: connections,
+    kinds: kindsForMany(connections),
     slow: connections > 1000,
     figures: [
       { name: 'cost', title: `${what}, processors`, unit: 's/GB', better: 'less' },

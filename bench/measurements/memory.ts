@@ -2,7 +2,7 @@
 // holds for its own TCP is not in it.
 
 import type { Connection } from '../transports/index.ts'
-import { whyTooMany } from './descriptors.ts'
+import { kindsForMany, whyTooMany } from './descriptors.ts'
 import { drain, type Measurement, openMany, type Sample } from './measurement.ts'
 
 const COUNTS = [1000, 10_000, 100_000]
@@ -18,6 +18,7 @@ function memoryOf(count: number): Measurement {
     name: `memory:${count}`,
     group: 'memory',
     at: count,
+    kinds: kindsForMany(count),
     slow: count > 10_000,
     figures: SIDES.flatMap((side) => [
       { name: `${side}Rss`, title: `${what}, ${side}, resident, each`, unit: 'KB', better: 'less' as const },

@@ -10,7 +10,7 @@ export const ping: Measurement = {
     { name: 'p50', title: 'ping-pong, 64 bytes, p50', unit: 'µs', better: 'less' },
     { name: 'p99', title: 'ping-pong, 64 bytes, p99', unit: 'µs', better: 'less' },
   ],
-  settings: (quick) => ({ warmup: quick ? 500 : 2000, count: quick ? 2000 : 50_000, size: 64 }),
+  settings: (quick) => ({ warmup: quick ? 500 : 10_000, count: quick ? 2000 : 50_000, size: 64 }),
   seconds: ({ count }) => count * 50e-6,
 
   async serve(transport) {

@@ -5,6 +5,9 @@ import { costPerGigabyte, machineBusySeconds } from '../busy.ts'
 import type { Connection } from '../transports/index.ts'
 import { ignoreErrors, type Measurement, openMany } from './measurement.ts'
 
+/** Bytes after which the event loop turns: a kernel that takes all at once would never let it, and what is received would never be heard. */
+const MOST_OF_A_TURN = 1 << 20
+
 /**
  * Settings: `connections`; `chunk`, bytes of a write; `warmup` and `duration`. The sample has `throughput` in MB/s, `messages` (writes) a
  * second, and `cost`: seconds of work of all processors together for a GB, sent and received.
@@ -54,8 +57,17 @@ export const stream: Pick<Measurement, 'serve' | 'drive' | 'seconds'> = {
     let stopped = false
     return new Promise((resolve, reject) => {
       const begin = (connection: Connection): void => {
+        let sinceTurn = 0
+        const turn = (): void => {
+          sinceTurn = 0
+          pump()
+        }
         const pump = (): void => {
-          while (!stopped && connection.write(data));
+          while (!stopped && sinceTurn < MOST_OF_A_TURN) {
+            sinceTurn += chunk
+            if (sinceTurn >= MOST_OF_A_TURN) setImmediate(turn)
+            if (!connection.write(data)) return
+          }
         }
         connection.on('error', reject)
         connection.on('drain', pump)

@@ -1,6 +1,14 @@
 import { Command } from 'commander'
 import pc from 'picocolors'
-import { CHAPTERS, type Experiment, experiments, type RunResult, runExperiment, type Settings } from '../lab/index.ts'
+import {
+  CHAPTERS,
+  canBeReal,
+  type Experiment,
+  experiments,
+  type RunResult,
+  runExperiment,
+  type Settings,
+} from '../lab/index.ts'
 import { ExitStatus } from './exit-status.ts'
 
 interface LabOptions {
@@ -32,7 +40,10 @@ export function command(): Command {
     .option('--loss <list>', 'losses to go through, per cent: 0,0.01,1,5 (cc-compare)')
     .option('--seconds <n>', 'of virtual time, for each run (cc-compare)')
     .option('--seed <n>', 'of every random choice')
-    .option('--real', 'over UDP sockets, in real time')
+    .option(
+      '--real',
+      'over UDP sockets, in real time, those that can be: what they claim of milliseconds wants an idle machine',
+    )
     .option('-q, --quiet', 'print the checks only')
     .option('--json', 'print the results as JSON')
     .action(async (names: string[], options: LabOptions) => {
@@ -60,7 +71,14 @@ async function lab(names: readonly string[], options: LabOptions): Promise<ExitS
     process.stderr.write(`sluice lab: there is no experiment ${JSON.stringify(unknown)}; sluice lab lists them\n`)
     return ExitStatus.Usage
   }
-  const wanted = options.all === true ? experiments : experiments.filter(({ name }) => names.includes(name))
+  const possible = options.real === true ? experiments.filter(canBeReal) : experiments
+  const unreal = options.all === true ? undefined : names.find((name) => !possible.some((one) => one.name === name))
+  if (unreal !== undefined) {
+    const real = possible.map(({ name }) => name).join(', ')
+    process.stderr.write(`sluice lab: ${unreal} can be run in virtual time only; --real can show ${real}\n`)
+    return ExitStatus.Usage
+  }
+  const wanted = options.all === true ? possible : possible.filter(({ name }) => names.includes(name))
   const deaf = wanted.find(({ takes = [] }) => takesNot(settings, takes) !== undefined)
   if (deaf !== undefined) {
     process.stderr.write(`sluice lab: ${deaf.name} takes no --${takesNot(settings, deaf.takes ?? [])}\n`)

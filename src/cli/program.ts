@@ -11,6 +11,7 @@ export async function run(args: readonly string[], known: readonly Subcommand[] 
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help, of the command if one is named')
     .showHelpAfterError('(sluice --help lists what there is)')
+    .enablePositionalOptions()
     .exitOverride()
   const wanted = chosen(args)
   for (const subcommand of known) {

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { Rules } from '../register/rules.ts'
 import { createSession, RUN_VARIABLE, type RunPlan, removeSession } from '../run/index.ts'
 import { IMPAIR_FIELDS, Impairment, PROFILES, readImpairFile } from '../stack/index.ts'
 import { ExitStatus } from './exit-status.ts'
@@ -59,6 +60,8 @@ export function command(): Command {
     )
     .usage('[options] -- command [argument...]')
     .argument('[command...]', 'what to run')
+    // Without -- too, what follows the command is the command's.
+    .passThroughOptions()
   for (const name of FIELDS) {
     const flags = SWITCHES.has(name) ? `--${name} [value]` : `--${name} <value>`
     run.addOption(new Option(flags, DESCRIPTIONS[name] ?? 'as in SLUICE_IMPAIR').preset('true'))
@@ -98,6 +101,7 @@ Examples:
       }
       if (words.length === 0) command.error('error: what shall be run? sluice run [options] -- command')
       const plan = planOf(options, command)
+      checkFiles(options, command)
       process.exitCode = await start(words, plan, options)
     })
 }
@@ -110,15 +114,44 @@ function planOf(options: Options, command: Command): RunPlan {
   } catch (error) {
     command.error(`error: ${(error as Error).message}`)
   }
-  const { only = [], except = [], sluice: peers = [], report, reportFile, capture } = options
+  const { sluice: peers = [], report, reportFile, capture } = options
+  const [only, onlyName] = listFrom(options.only, '--only', 'SLUICE_ONLY')
+  const [except, exceptName] = listFrom(options.except, '--except', 'SLUICE_EXCEPT')
+  try {
+    // Each process reads them for itself: what is wrong is better told once, and before.
+    new Rules(only, except, [onlyName, exceptName])
+    new Rules(peers, [], ['--sluice', ''])
+  } catch (error) {
+    command.error(`error: ${(error as Error).message}`)
+  }
   return {
     impair,
     seed: seed ?? randomInt(2 ** 32),
-    only: only.length > 0 ? only : listOf(process.env.SLUICE_ONLY),
-    except: except.length > 0 ? except : listOf(process.env.SLUICE_EXCEPT),
+    only,
+    except,
     peers,
     capture: capture !== undefined,
     report: report !== undefined || reportFile !== undefined,
+  }
+}
+
+/** Those of the option, or of the variable; and which it was. */
+function listFrom(items: string[] | undefined, option: string, variable: string): [string[], string] {
+  return items !== undefined ? [items, option] : [listOf(process.env[variable]), variable]
+}
+
+/** What is written at the end: that it cannot be is better known before. */
+function checkFiles({ capture, reportFile }: Options, command: Command): void {
+  for (const [flag, file] of [
+    ['--capture', capture],
+    ['--report-file', reportFile],
+  ]) {
+    if (file === undefined) continue
+    try {
+      closeSync(openSync(file, 'a'))
+    } catch (error) {
+      command.error(`error: ${flag}: ${(error as Error).message}`)
+    }
   }
 }
 

@@ -11,7 +11,7 @@ import { timeWaits } from './experiments/time-wait.ts'
 export { CHAPTERS, type Chapter, type Experiment, type Settings } from './experiment.ts'
 export { type Band, curvesPlot, type Panel, panelsPlot } from './panels.ts'
 export { type Curve, type PlotOptions, sequencePlot } from './plot.ts'
-export { type RunOptions, type RunResult, runExperiment } from './run.ts'
+export { canBeReal, type RunOptions, type RunResult, runExperiment } from './run.ts'
 export { type Check, Scene } from './scene.ts'
 export { type SequenceData, sequenceOf, waysOf } from './sequence.ts'
 

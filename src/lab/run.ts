@@ -37,12 +37,14 @@ export interface RunResult {
 
 const DEFAULT_SEED = 1
 
+/** Whether it can be shown over UDP sockets, in real time. */
+export const canBeReal = ({ virtualOnly, bulk }: Experiment): boolean => virtualOnly !== true && bulk !== true
+
 /** Runs an experiment. Rejects where it cannot be run at all; a claim that does not hold is in the result. */
 export async function runExperiment(experiment: Experiment, options: RunOptions = {}): Promise<RunResult> {
   const { out, print = () => {}, real = false } = options
   const isBulk = experiment.bulk === true
-  if (real && (experiment.virtualOnly === true || isBulk))
-    throw new Error(`${experiment.name} can be run in virtual time only`)
+  if (real && !canBeReal(experiment)) throw new Error(`${experiment.name} can be run in virtual time only`)
   const settings: NetworkOptions = {
     ...experiment.network,
     ...options.network,

@@ -14,18 +14,13 @@ interface ClosableHandle {
 
 type HandleClass = new (type: number) => ClosableHandle
 
-// As they are at load: a program may put others in their place.
-const { Socket } = nodeNet
-const { connect } = Socket.prototype as unknown as { connect(this: nodeNet.Socket, options: object): void }
-
-let handleClass: HandleClass | null | undefined
-
-/** Looked for at the first close: a program that only starts need not pay for it. */
-function findHandleClass(): HandleClass | null {
-  const socket = new Socket()
+// At load: the socket would be announced to whoever subscribes to `net.client.socket`.
+const handleClass = ((): HandleClass | null => {
+  const socket = new nodeNet.Socket()
   try {
-    // Of an address there is nothing to look up; the socket has its handle at once, and is gone before it would use it.
-    connect.call(socket, { host: '127.0.0.1', port: 1 })
+    // Of an address there is nothing to look up; the socket has its handle at once, and is gone before it would use it. IPv4, because what
+    // tells IPv6 takes milliseconds to be made.
+    socket.connect({ host: '127.0.0.1', port: 1 })
     const handle = (socket as { _handle?: object })._handle
     return typeof (handle as ClosableHandle | undefined)?.close === 'function'
       ? ((handle as object).constructor as HandleClass)
@@ -35,11 +30,10 @@ function findHandleClass(): HandleClass | null {
   } finally {
     socket.destroy()
   }
-}
+})()
 
 /** Runs `done` in another turn, where the event loop runs the callbacks of handles that were closed now. */
 export function whenClosed(done: () => void): void {
-  if (handleClass === undefined) handleClass = findHandleClass()
   if (handleClass === null) setImmediate(done)
   // A turn comes with the immediates, and stands for what comes before them: those asked for meanwhile go first.
   else if (isInPoll()) setImmediate(closeAnother, done)

@@ -32,7 +32,7 @@ const { setImmediate } = timers
 export const Appetite = {
   /** Go on. */
   More: 0,
-  /** Nobody listens just now: go on in another turn, when what waits for promises and ticks has run. */
+  /** Nobody hears it at once: go on when what waits for ticks and promises has run. */
   Later: 1,
   /** No more until `readStart`. */
   Enough: 2,
@@ -423,8 +423,13 @@ export class Handle extends AsyncResource implements EndpointOwner {
       if (this.user === null) return
       if (appetite === Appetite.Enough) this.readStop()
       else if (appetite === Appetite.Later && this.reading) {
-        this.#deliverLater()
-        return
+        // As between two reads of libuv's.
+        if (this.#isPoll) runTicks()
+        else {
+          this.#deliverLater()
+          return
+        }
+        if (this.user === null) return
       }
     }
     // linux: who does not read learns of a reset by writing.

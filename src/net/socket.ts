@@ -103,8 +103,11 @@ export const Socket = function Socket(this: Self, options?: SocketOptions | numb
 
   // `net` announces its close itself, for it says whether there was an error; and encodes strings itself, so that a queue counts
   // their characters.
-  const streamOptions = { ...given, allowHalfOpen: Boolean(given.allowHalfOpen), emitClose: false, autoDestroy: true }
-  Duplex.call(this as unknown as Duplex, { ...streamOptions, decodeStrings: false } as DuplexOptions)
+  given.allowHalfOpen = Boolean(given.allowHalfOpen)
+  given.emitClose = false
+  given.autoDestroy = true
+  given.decodeStrings = false
+  Duplex.call(this as unknown as Duplex, given as DuplexOptions)
   const isBound = given.handle instanceof BoundSocket
   if (isBound) adoptBound(this, given.handle as BoundSocket)
   else if (given.handle || given.fd !== undefined) this[kHandle] = new KernelHandle(this, kernelSocket(given))
@@ -299,8 +302,9 @@ proto[kData] = function (this: Self, piece) {
   this._unrefTimer()
   if (this[kState].readInto !== null) return readIntoBuffers(this, piece)
   if (!this.push(piece)) return Appetite.Enough
-  // `await once(socket, 'data')` twice in a row must not lose what came between.
-  return this.readableFlowing && this.listenerCount('data') === 0 ? Appetite.Later : Appetite.More
+  // `await once(socket, 'data')` twice in a row must not lose what came between; and who takes one piece at each 'readable', which is all that
+  // `read()` gives from Node 26 on, has to be told of each.
+  return this.readableFlowing && this.listenerCount('data') > 0 ? Appetite.More : Appetite.Later
 }
 
 proto[kEnd] = function (this: Self) {

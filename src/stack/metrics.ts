@@ -41,7 +41,8 @@ export class Metrics {
     }
     const before = this.#entries.get(address)
     const srtt = before === undefined || rtt.srtt >= before.srtt ? rtt.srtt : before.srtt - (before.srtt - rtt.srtt) / 8
-    this.#entries.delete(address)
+    // To the end of the order, where it is not there already.
+    if (this.#entries.size > 1) this.#entries.delete(address)
     this.#entries.set(address, {
       srtt,
       ssthresh: withSsthresh ? ssthresh : Number.POSITIVE_INFINITY,

@@ -204,7 +204,11 @@ export class Stack extends EventEmitter<StackEvents> {
     this.#tunnel.countDrops()
     const now = this.#clock.nowUs()
     const records = [...this.#listeners].map((listener) => socketRecord(listener, now))
-    for (const flows of this.#flows) for (const endpoint of flows.endpoints()) records.push(socketRecord(endpoint, now))
+    for (const flows of this.#flows) {
+      // linux: tcp_done; what is over is in no table any more, while its owner is being told too.
+      for (const endpoint of flows.endpoints())
+        if (!endpoint.connection.isDone) records.push(socketRecord(endpoint, now))
+    }
     for (const record of this.#synQueue) records.push(halfOpenRecord(record, Math.max(0, record.deadline - now)))
     for (const entry of this.#timeWait) records.push(timeWaitRecord(entry, this.#timeWait.left(entry, now)))
     return records

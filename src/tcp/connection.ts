@@ -507,6 +507,11 @@ export class Connection {
     this.#cc = controller
   }
 
+  /** It has had something to send. */
+  get hasController(): boolean {
+    return this.#cc !== null
+  }
+
   #startController(): CongestionController {
     this.#cc = firstController(this)
     this.growSendBuffer()

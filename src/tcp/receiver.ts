@@ -193,12 +193,17 @@ export class Receiver {
         length += next
       }
     }
+    if (count === 1) {
+      queue.shift()
+      this.unread -= length
+      return first
+    }
     const all = count === queue.length
     const taken = all ? queue : queue.splice(0, count)
     if (all) this.#empty()
     else this.unread -= length
     this.coalesced += count - 1
-    return count === 1 ? first : Buffer.concat(taken, length)
+    return Buffer.concat(taken, length)
   }
 
   /** Throws away what the application will never take. */

@@ -67,7 +67,10 @@ function clock(c: Connection, now: number): void {
   let state: Chrono = Chrono.Busy
   if (sender.queue.length === 0) state = Chrono.Idle
   else if (sender.notSent > 0) {
-    if (sender.notSent > seqDiff(seqAdd(sender.sndUna, sender.sndWnd), sender.sndNxt)) state = Chrono.RwndLimited
+    // linux: tcp_write_xmit, is_rwnd_limited; the congestion window is asked first.
+    const next = Math.min(sender.notSent, segmentLimit(c))
+    const usable = seqDiff(seqAdd(sender.sndUna, sender.sndWnd), sender.sndNxt)
+    if (next > usable && sender.board.inFlight + next <= c.cc.cwnd) state = Chrono.RwndLimited
   } else if (sender.wantsRoom) state = Chrono.SndbufLimited
   chrono.set(state, now)
 }

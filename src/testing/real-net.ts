@@ -215,25 +215,28 @@ class LateSender {
   }
 
   send(message: Buffer): void {
+    const socket = this.#socket ?? this.#open()
     this.#pending++
-    this.#socket ??= this.#open()
     // Before it is bound dgram keeps what is sent.
-    this.#socket.send(message, this.#port, this.#address, () => {
-      if (--this.#pending === 0) this.#close()
+    socket.send(message, this.#port, this.#address, () => {
+      if (socket === this.#socket && --this.#pending === 0) this.#close()
     })
   }
 
   #open(): dgram.Socket {
     const socket = dgram.createSocket(this.#address.includes(':') ? 'udp6' : 'udp4')
-    socket.on('error', () => this.#close())
+    socket.on('error', () => {
+      if (socket === this.#socket) this.#close()
+    })
     socket.bind(this.#source)
     socket.unref()
+    this.#socket = socket
+    this.#pending = 0
     return socket
   }
 
   #close(): void {
     this.#socket?.close()
     this.#socket = null
-    this.#pending = 0
   }
 }

@@ -99,7 +99,7 @@ export interface TunnelOwner {
   pathOpened(path: Path): PathUser
   /** Input was processed, or a deadline moved: a turn is wanted before the loop goes on. `read`: a datagram was read. */
   wantTurn(read?: boolean): void
-  /** So much was read that it is to be dealt with before more is. */
+  /** So much was read that a turn is wanted before more is. */
   turnNow?(): void
   /** Counters of the tunnel, by name. */
   readonly counters: TunnelCounters

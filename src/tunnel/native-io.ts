@@ -9,14 +9,14 @@ const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
 const AF_INET = 2
 const SOCKADDR_IN6 = 28
-/** Room for the name of a network interface (linux: IFNAMSIZ), and of an IPv6 address. */
+/** Room for the text of an IPv6 address, and for the name of a network interface (linux: IFNAMSIZ). */
 const NAME_LENGTH = 64
 
 export interface NativeIo {
   /** Sends `buffer[start … end)` to the socket's peer, or to the address `to`; null: it is gone. A code, such as `EAGAIN`: it is not. */
   send(fd: number, buffer: Buffer, start: number, end: number, to: Buffer | null): ErrorCode | null
-  /** Reads into `buffer[at … at + length)`. Bytes read, `remoteAddress` and `remotePort` are then who sent them; −1: nothing was there, or an error. */
-  receive(fd: number, buffer: Buffer, at: number, length: number): number
+  /** Reads into `buffer[at … at + length)`: so many bytes came, from `remoteAddress` and `remotePort`. A code, such as `EAGAIN`: none. */
+  receive(fd: number, buffer: Buffer, at: number, length: number): number | ErrorCode
   readonly remoteAddress: string
   readonly remotePort: number
 }
@@ -61,11 +61,12 @@ export class LinuxIo implements NativeIo {
     return sent >= 0 ? null : getSystemErrorName(-this.#errno())
   }
 
-  receive(fd: number, buffer: Buffer, at: number, length: number): number {
+  receive(fd: number, buffer: Buffer, at: number, length: number): number | ErrorCode {
     this.#fromLength[0] = SOCKADDR_IN6
     const into = at === 0 ? buffer : buffer.subarray(at, at + length)
     const count = this.#recvfrom(fd, into, length, MSG_DONTWAIT, this.#from, this.#fromLength)
-    if (count >= 0 && !this.#from.equals(this.#known)) this.#readName()
+    if (count < 0) return getSystemErrorName(-this.#errno())
+    if (!this.#from.equals(this.#known)) this.#readName()
     return count
   }
 
@@ -78,7 +79,7 @@ export class LinuxIo implements NativeIo {
     this.remoteAddress = this.#text()
     const scope = family === AF_INET ? 0 : from.readUInt32LE(24)
     // As dgram writes it: fe80::1%eth0.
-    if (scope === 0 || (from[8] !== 0xfe && (from[9] & 0xc0) !== 0x80)) return
+    if (scope === 0 || from[8] !== 0xfe || (from[9] & 0xc0) !== 0x80) return
     this.#ifIndextoname(scope, this.#name)
     this.remoteAddress += `%${this.#text()}`
   }

@@ -16,6 +16,7 @@ const SOCK_NONBLOCK = 0o4000
 const SOCK_CLOEXEC = 0o2000000
 const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
+const SO_TYPE = 3
 const SO_REUSEPORT = 15
 const IPPROTO_IP = 0
 const IP_MTU_DISCOVER = 10
@@ -52,6 +53,8 @@ export interface NativeSockets {
   readonly io?: NativeIo
   /** An address as `io.send` wants it. */
   sockaddr?(family: Family, address: string, port: number): Buffer | null
+  /** Whether a descriptor is that of a UDP socket which is bound to this address, as `sockaddr` makes it. */
+  isBoundTo?(fd: number, address: Buffer): boolean
 }
 
 let found: NativeSockets | null | undefined
@@ -78,6 +81,8 @@ class LinuxSockets implements NativeSockets {
   readonly #bind: (fd: number, address: Buffer, length: number) => number
   readonly #close: (fd: number) => number
   readonly #setsockopt: (fd: number, level: number, name: number, value: Int32Array, length: number) => number
+  readonly #getsockopt: (fd: number, level: number, name: number, value: Int32Array, length: Int32Array) => number
+  readonly #getsockname: (fd: number, address: Buffer, length: Int32Array) => number
   readonly #inetPton: (family: number, text: string, to: Buffer) => number
   readonly #ifNametoindex: (name: string) => number
   readonly io: NativeIo
@@ -90,6 +95,8 @@ class LinuxSockets implements NativeSockets {
     this.#bind = libc.func('int bind(int fd, const void *address, uint32_t length)')
     this.#close = libc.func('int close(int fd)')
     this.#setsockopt = libc.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)')
+    this.#getsockopt = libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)')
+    this.#getsockname = libc.func('int getsockname(int fd, void *address, void *length)')
     this.#inetPton = libc.func('int inet_pton(int family, const char *text, _Out_ uint8_t *to)')
     this.#ifNametoindex = libc.func('uint32_t if_nametoindex(const char *name)')
   }
@@ -121,6 +128,14 @@ class LinuxSockets implements NativeSockets {
 
   close(fd: number): void {
     this.#close(fd)
+  }
+
+  isBoundTo(fd: number, address: Buffer): boolean {
+    const name = Buffer.alloc(address.length)
+    const length = Int32Array.of(name.length)
+    if (this.#getsockname(fd, name, length) !== 0 || !name.equals(address)) return false
+    length[0] = 4
+    return this.#getsockopt(fd, SOL_SOCKET, SO_TYPE, this.#value, length) === 0 && this.#value[0] === SOCK_DGRAM
   }
 
   #setWhole(fd: number, family: Family): boolean {

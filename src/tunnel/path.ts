@@ -85,6 +85,8 @@ export class UdpPath implements Path {
   outlet: UdpSocket | null = null
   /** In the tunnel's list of those to be flushed. */
   dirty = false
+  /** The peer, as system calls want it. */
+  sockaddr: Buffer | null = null
 
   readonly #host: PathHost
   readonly #shim: number

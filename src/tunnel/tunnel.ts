@@ -167,7 +167,8 @@ export class UdpTunnel implements Tunnel {
     const native = this.#nativeFor(family, loopback)
     // A simulated network cuts nothing.
     const whole = this.mtuProber === null || loopback || dgram !== undefined ? null : this.#door
-    const options = { family, address, port, dgram, recvBufferSize, ttl, shareAddress, reusePort, native, whole }
+    const door = this.#offload && dgram === undefined ? this.#findDoor : undefined
+    const options = { family, address, port, dgram, recvBufferSize, ttl, shareAddress, reusePort, native, whole, door }
     return UdpSocket.open(options, this)
   }
 
@@ -176,6 +177,8 @@ export class UdpTunnel implements Tunnel {
     if (!this.#offload || this.mtu.datagram(family, loopback, Infinity) >= LARGE_DATAGRAM) return null
     return this.#door
   }
+
+  readonly #findDoor = (): NativeSockets | null => this.#door
 
   get #door(): NativeSockets | null {
     return this.#native === undefined ? nativeSockets() : this.#native

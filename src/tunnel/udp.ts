@@ -1,16 +1,21 @@
 import type dgram from 'node:dgram'
+import timers from 'node:timers'
 import { debuglog } from 'node:util'
 import { DgramAsPromised, type SocketAsPromised } from 'dgram-as-promised'
 import type { Family } from './addresses.ts'
 import type { Batch } from './batch.ts'
 import { SocketBudget } from './budget.ts'
 import type { ErrorCode } from './datagrams.ts'
+import { descriptorOf } from './descriptor.ts'
 import type { NativeSockets } from './native.ts'
 import type { NativeIo } from './native-io.ts'
 import type { UdpPath } from './path.ts'
 import { PathTable } from './path-table.ts'
 import { sharedOpener } from './shared-port.ts'
 import { LARGEST_READ, slabWithRoom } from './slab.ts'
+
+// Captured at load: fake timers of a test runner must not stop a socket.
+const { setImmediate } = timers
 
 export type DgramModule = typeof dgram
 
@@ -53,6 +58,8 @@ export interface UdpSocketOptions {
   native?: NativeSockets | null
   /** Makes the descriptor, where datagrams are never to be cut into fragments; null: the system decides. */
   whole?: NativeSockets | null
+  /** To send by without dgram, once the socket has shown itself busy: loading what is behind it takes a moment, and some megabytes. */
+  door?: () => NativeSockets | null
 }
 
 /** linux: UDP_MAX_SEGMENTS, datagrams of one send (128 since 6.9). */
@@ -60,8 +67,12 @@ const MOST_SEGMENTS = 64
 /** Bytes of one send: what the length fields of IPv4 and IPv6 leave. */
 const LARGEST_SEND = 65_487
 
-/** From this size on a read shows that much comes at once; so much is then read before the loop goes on. */
+/** Datagrams that a socket sends by dgram before it is worth while to send without. */
+const BUSY = 1024
+
+/** From this size on a read shows that much comes at once. */
 const LONG_READ = 16_384
+/** So many reads follow on one of them before the loop goes on. */
 const MOST_READS = 32
 
 /** dgram's own lookup takes a tick; this one makes `bind`, `connect` and `send` happen when they are called. */
@@ -109,13 +120,14 @@ export class UdpSocket {
   readonly #user: UdpSocketUser
   /** Through which the kernel cuts long sends into datagrams, and whose size it has been told; 0: sends leave as they are. */
   #native: NativeSockets | null
-  readonly #fd: number
+  #fd: number
   #segment = 0
+  /** What sends without dgram; null: nothing, or not yet. */
+  #io: NativeIo | null
+  #sockaddr: NativeSockets['sockaddr']
+  #door: (() => NativeSockets | null) | null
+  #untilBusy = BUSY
   #mayReadOn = true
-  /** Whom `#sendNow` sent to last. */
-  #target: Buffer | null = null
-  #targetAddress = ''
-  #targetPort = 0
   /** Batches under way. dgram calls back in the order of the sends, so one index follows. */
   #batches: (Batch | null)[] = []
   #head = 0
@@ -127,10 +139,14 @@ export class UdpSocket {
     user: UdpSocketUser,
     native: NativeSockets | null,
     fd: number,
+    door: (() => NativeSockets | null) | null,
   ) {
     const raw = promised.socket
     this.#native = native
     this.#fd = fd
+    this.#io = native?.io ?? null
+    this.#sockaddr = native?.sockaddr?.bind(native)
+    this.#door = this.#io === null ? door : null
     const bound = raw.address()
     this.#promised = promised
     this.#raw = raw
@@ -196,7 +212,7 @@ export class UdpSocket {
     let socket: UdpSocket | null = null
     if (failure === null) {
       try {
-        socket = new UdpSocket(promised, options.family, options.recvBufferSize, user, native, fd)
+        socket = new UdpSocket(promised, options.family, options.recvBufferSize, user, native, fd, options.door ?? null)
         if (options.ttl !== USUAL_TTL) attempt(() => promised.socket.setTTL(options.ttl))
       } catch (error) {
         // Bound in name only: the descriptor could not be had.
@@ -279,20 +295,26 @@ export class UdpSocket {
   }
 
   /**
-   * As much of a batch as the system takes at once, by calls that send many datagrams: their buffer is free when they return, so that the next ones
-   * are written into memory that is in the cache still. Returns the first datagram that is left: dgram sends that, or finds out why it cannot.
+   * As much of a batch as the system takes at once: its buffer is free when the calls return, so that the next one is written into memory that is
+   * in the cache still, and dgram's way to and fro costs as much again as the call. Returns the first datagram that is left: dgram sends that, or
+   * finds out why it cannot.
    */
   #sendNow(batch: Batch, address: string, port: number): number {
-    const native = this.#native
-    if (native?.io === undefined || this.#batches.length > 0) return 0
+    if (this.#io === null) this.#note(batch.count)
+    const io = this.#io
+    // What dgram has yet to send goes first.
+    if (io === null || this.#batches.length > 0) return 0
     const { buffer, count, ends, sends } = batch
+    const to = this.connected ? null : this.#nameOf(batch.path, address, port)
     let first = 0
     while (first < count) {
-      const last = this.#endOfSend(native, batch, first)
-      if (last === first + 1) break
-      const to = this.connected ? null : this.#sockaddr(native, address, port)
-      const failure = native.io.send(this.#fd, buffer, batch.startOf(first), ends[last - 1], to)
-      if (failure !== null) break
+      const last = this.#native === null ? first + 1 : this.#endOfSend(this.#native, batch, first)
+      const failure = io.send(this.#fd, buffer, batch.startOf(first), ends[last - 1], to)
+      if (failure !== null) {
+        // It told of an earlier datagram, and is not told again.
+        if (failure === 'ECONNREFUSED') process.nextTick(this.#onRefused)
+        break
+      }
       sends.push(last)
       batch.done = last
       batch.sendsDone++
@@ -301,13 +323,28 @@ export class UdpSocket {
     return first
   }
 
-  #sockaddr(native: NativeSockets, address: string, port: number): Buffer | null {
-    if (this.#target === null || this.#targetPort !== port || this.#targetAddress !== address) {
-      this.#target = native.sockaddr?.(this.family, address, port) ?? null
-      this.#targetAddress = address
-      this.#targetPort = port
-    }
-    return this.#target
+  #nameOf(path: UdpPath | null, address: string, port: number): Buffer | null {
+    if (path === null) return this.#sockaddr?.(this.family, address, port) ?? null
+    path.sockaddr ??= this.#sockaddr?.(this.family, address, port) ?? null
+    return path.sockaddr
+  }
+
+  /** Datagrams are sent by dgram: once they are many it is looked for what sends without. */
+  #note(count: number): void {
+    if (this.#door === null) return
+    this.#untilBusy -= count
+    if (this.#untilBusy > 0) return
+    const native = this.#door()
+    this.#door = null
+    if (native?.io === undefined) return
+    if (this.#fd < 0) this.#fd = descriptorOf(native, this.family, this.localAddress, this.localPort)
+    if (this.#fd < 0) return
+    this.#sockaddr = native.sockaddr?.bind(native)
+    this.#io = native.io
+  }
+
+  readonly #onRefused = (): void => {
+    if (!this.closed) this.#user.receiveFailed(this, 'ECONNREFUSED')
   }
 
   /** One call sends many datagrams, and one read may return many. */
@@ -381,7 +418,10 @@ export class UdpSocket {
     for (let reads = 0; reads < MOST_READS && !this.closed; reads++) {
       const slab = slabWithRoom()
       const count = io.receive(this.#fd, slab.buffer, slab.used, LARGEST_READ)
-      if (count < 0) return
+      if (typeof count === 'string') {
+        if (count !== 'EAGAIN') this.#user.receiveFailed(this, count)
+        return
+      }
       this.#user.datagramArrived(this, slab.take(count), io.remoteAddress, io.remotePort)
     }
     // The event loop has others to look after.

@@ -81,6 +81,7 @@ export class Segment {
     this.payloadStart = 0
     this.payloadEnd = 0
     this.count = 1
+    this.lastLength = 0
     this.clearOptions()
   }
 

@@ -170,7 +170,7 @@ export const breaks: Readonly<Record<string, Break>> = {
     'if (seqLt(end, receiver.rcvWup) ||',
     'if (receiver.rcvWnd === 0 || seqLt(end, receiver.rcvWup) ||',
   ),
-  'MUST-67': at(CONNECTION, 'return Math.min(this.maxSegment - 20,', 'return Math.min(this.maxSegment,'),
+  'MUST-67': at(CONNECTION, 'this.#mostSegment) - 20, this.userMss', 'this.#mostSegment), this.userMss'),
   'MUST-68': at(OPTIONS, '    at += length\n', '    at += kind < 9 ? length : 1\n'),
   'MUST-69': at(
     OPTIONS,
@@ -186,7 +186,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   ),
   'SHLD-4': at(TIME_WAIT, ' || (record.timestamps && seg.hasTimestamps && seqLt(record.tsRecent, seg.tsVal))', ''),
   'SHLD-5': at(HANDSHAKE, 'out.mss = c.advertisedMss', 'out.mss = 536'),
-  'SHLD-6': at(PATH, ', this.#refusedSize)\n    if (limit', ')\n    if (limit'),
+  'SHLD-6': at(PATH, 'Math.min(this.#ruled, this.#refusedSize)', 'this.#ruled'),
   'SHLD-7': at(SENDER, 'return !this.noDelay && ', 'return this.cork && '),
   'SHLD-9': at(TIMEOUT, '  reportSoftError(c, CloseReason.TimedOut, now)\n', ''),
   'SHLD-10': at(SYSCTLS, 'tcp_retries1: number(3,', 'tcp_retries1: number(1,'),

@@ -80,7 +80,7 @@ class Ends {
   }
 }
 
-describe("mtu: 'probe'", () => {
+describe("mtu: 'probe'", { timeout: 180_000 }, () => {
   it.each(['IPv4', 'IPv6'] as const)(
     '%s: finds the 1,400 bytes of a switch that drops in silence, also in the middle',
     async (family) => {

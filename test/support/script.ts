@@ -58,6 +58,8 @@ export class Script {
   mayChallenge = true
   /** The path takes nothing while this is set. */
   blocked = false
+  /** So many segments does it take until the script looks at them. */
+  room = Number.POSITIVE_INFINITY
   /** The stack's connections hold more than they may. */
   memoryFull = false
   /** What was sent before still waits below. */
@@ -369,7 +371,7 @@ export class Script {
       reserve(size: number): boolean {
         must(size <= buffer.length - offset, `room for ${size} bytes`)
         reserved = size
-        return !script.blocked
+        return !script.blocked && script.#sent.length < script.room
       },
       commit(size: number, ect = false): void {
         must(size <= reserved, 'no more than was reserved')

@@ -19,7 +19,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   gateway: ['net', 'stack'],
   proxy: ['gateway', 'net', 'stack'],
   run: ['gateway', 'register', 'net', 'stack', 'observe', 'observe/tracer', 'wire'],
-  cli: ['run', 'gateway', 'proxy', 'net', 'stack', 'observe', 'wire', 'lab'],
+  cli: ['run', 'register/rules', 'gateway', 'proxy', 'net', 'stack', 'observe', 'wire', 'lab'],
   testing: ['net', 'stack', 'observe', 'impair', 'wire', 'wire/frame'],
   lab: ['testing', 'testing/sim/flows', 'net', 'stack', 'observe', 'impair', 'wire'],
   // The package entry, src/index.ts.

@@ -22,6 +22,21 @@ export const programs: Programs = {
     await both(client, peer.resume())
   },
 
+  async 'read once per readable, however much comes'({ pair, record }) {
+    const { client, peer } = await pair({ unwatched: true })
+    const all = 3 << 20
+    let heard = 0
+    // Brokers do so: what one call of `read` leaves in the buffer has to be told of again.
+    client.on('readable', () => {
+      heard += client.read()?.length ?? 0
+    })
+    peer.write('short')
+    peer.write(Buffer.alloc(all))
+    peer.end()
+    await both(client, peer)
+    record('heard', heard === all + 'short'.length)
+  },
+
   async 'pause in the data listener'({ pair, record }) {
     const { client, peer } = await pair({ unwatched: true })
     const seen: string[] = []

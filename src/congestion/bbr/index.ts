@@ -5,7 +5,7 @@ import { BW_ROUNDS, inNetworkAtNextSend, Model, pacingFor } from './model.ts'
 import { ProbeBw } from './probe-bw.ts'
 import { ProbeRtt } from './probe-rtt.ts'
 import { RecoveryWindow } from './recovery.ts'
-import { DRAIN_GAIN, FullPipe, HIGH_GAIN, Overshoot } from './startup.ts'
+import { DRAIN_GAIN, FullPipe, GROWTH, HIGH_GAIN, Overshoot } from './startup.ts'
 
 const State = { Startup: 'STARTUP', Drain: 'DRAIN', ProbeBw: 'PROBE_BW', ProbeRtt: 'PROBE_RTT' } as const
 type State = (typeof State)[keyof typeof State]
@@ -163,9 +163,9 @@ export class Bbr implements CongestionController {
     return this.#model.round.count - this.#cutRound < REBUILD_ROUNDS
   }
 
-  /** The flight that this sample is of could not have been as fast as the best, whatever the path. */
-  #isTooSmall({ txInFlight }: RateSample): boolean {
-    return txInFlight > 0 && txInFlight < this.#model.bdp(this.#model.maxBwBps, 1)
+  /** The flight that this sample is of could not have been as fast as the best, or `gain` times as fast, whatever the path. */
+  #isTooSmall({ txInFlight }: RateSample, gain = 1): boolean {
+    return txInFlight > 0 && txInFlight < this.#model.bdp(this.#model.maxBwBps, gain)
   }
 
   /** linux: bbr_update_model */
@@ -189,8 +189,11 @@ export class Bbr implements CongestionController {
     const bw = this.#bwBps
     this.#aggregation.onAck(sample, round.started, bw, this.cwnd)
     if (this.#state === State.ProbeBw) this.#probeBw.onAck(sample, model, this.#pacingGain, bw)
-    // ours: nor does a flight judge that was too small to be as fast as the best, as where a recovery has just cut it.
-    this.#fullPipe.onAck(model.maxBwBps, round.started, appLimited || this.#isTooSmall(sample))
+    // ours: nor does a flight judge that was too small to be as fast as the best, as where a recovery has just cut it; but one does that could have been
+    // faster by what counts as growth. Linux waits for one that nothing limited, for seconds where losses hold the send buffer full.
+    const couldGrow = sample.txInFlight > 0 && !this.#isTooSmall(sample, GROWTH)
+    const tellsNothing = (appLimited && !couldGrow) || this.#isTooSmall(sample)
+    this.#fullPipe.onAck(model.maxBwBps, round.started, tellsNothing)
     this.#checkDrain(sample)
     this.#checkProbeRtt(sample)
   }

@@ -2,7 +2,7 @@
 export const HIGH_GAIN = 2885 / 1000
 export const DRAIN_GAIN = 1 / HIGH_GAIN
 /** linux: bbr_full_bw_thresh, bbr_full_bw_cnt: three rounds that bring less than a quarter more. */
-const GROWTH = 1.25
+export const GROWTH = 1.25
 const ROUNDS = 3
 
 /** Whether STARTUP has filled the pipe: the bandwidth has stopped growing (linux: bbr_check_full_bw_reached). */
@@ -15,8 +15,9 @@ export class FullPipe {
     return this.#rounds
   }
 
-  onAck(maxBwBps: number, roundStart: boolean, appLimited: boolean): void {
-    if (this.reached || !roundStart || appLimited) return
+  /** `tellsNothing`: the sample would be no larger if the pipe were. */
+  onAck(maxBwBps: number, roundStart: boolean, tellsNothing: boolean): void {
+    if (this.reached || !roundStart || tellsNothing) return
     if (maxBwBps >= this.#bestBps * GROWTH) {
       this.#bestBps = maxBwBps
       this.#rounds = 0

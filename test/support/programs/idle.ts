@@ -1,11 +1,11 @@
 /**
- * Connections that stand and say nothing, many of them: what they cost where they are held. `node --expose-gc --import tsx idle.ts WHAT …`
+ * Connections that stand and say nothing, many of them: what they cost where they are held. `node --expose-gc --import tsx idle.ts WHAT`
  *
- *     serve PORTS            listens on that many ports, says them, and answers what stdin asks
- *     connect COUNT PORT …   opens so many, says so, and answers what stdin asks
+ *     serve PORTS    listens on that many ports and says them
+ *     connect        does nothing by itself
  *
- * `MODULE=net` in the environment: Node's own. Lines of stdin: `memory` is answered with resident bytes after a collection, `cpu MS` with the
- * part of a core that was used in so many milliseconds.
+ * Lines of stdin: `open COUNT PORT …` opens so many; `memory` is answered with what is held and the resident bytes after a collection, `cpu MS` with the
+ * part of a core that was used in so many milliseconds. In the environment, `MODULE=net`: Node's own; `SLUICE=…/sluice.cjs`: what was built.
  */
 import { once } from 'node:events'
 import * as nodeNet from 'node:net'
@@ -24,11 +24,11 @@ const AT_ONCE = 64
 const held: nodeNet.Socket[] = []
 const [what, ...args] = process.argv.slice(2)
 
-/** With what the operating system keeps for whoever frees nothing, so that two readings may be compared. */
+/** With the garbage collected, so that two readings may be compared. */
 async function residentBytes(): Promise<number> {
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 8; i++) {
     globalThis.gc?.()
-    await sleep(50)
+    await sleep(200)
   }
   return process.memoryUsage.rss()
 }
@@ -78,11 +78,7 @@ async function answer(line: string): Promise<void> {
     const began = performance.now()
     await connect(Number(words[0]), words.slice(1).map(Number))
     console.log(`opened ${held.length} ${performance.now() - began}`)
-  } else if (question === 'snapshot') {
-    const { writeHeapSnapshot } = await import('node:v8')
-    console.log(`snapshot ${writeHeapSnapshot(words[0])}`)
-  } else if (question === 'usage')
-    console.log(`usage ${JSON.stringify({ ...process.memoryUsage(), ru: process.resourceUsage().maxRSS })}`)
+  }
 }
 
 if (what === 'serve') await serve(Number(args[0]))

@@ -34,6 +34,6 @@ if (role === 'serve') {
   createInterface({ input: process.stdin }).on('line', (line) => {
     const [word, size] = line.split(' ')
     if (word === 'send') socket.write(Buffer.alloc(Number(size)))
-    else console.log(`mss${++asked} ${JSON.stringify({ ...stack.counters(), mss: socket.tcp?.info().snd_mss })}`)
+    else console.log(`mss${++asked} ${JSON.stringify({ ...stack.counters(), mss: socket.tcp?.info()?.snd_mss })}`)
   })
 }

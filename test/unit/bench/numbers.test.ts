@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import { describe, expect, it } from 'vitest'
 import { busySeconds, costPerGigabyte } from '../../../bench/busy.ts'
-import { whyTooMany } from '../../../bench/measurements/descriptors.ts'
+import { kindsForMany, whyTooMany } from '../../../bench/measurements/descriptors.ts'
 import { parseSetting, wholeNumber } from '../../../bench/setting.ts'
 import { median, percentile } from '../../../bench/stats.ts'
 
@@ -49,6 +49,14 @@ describe('connections that a process cannot hold', () => {
   it('are those of the kernel beyond its open files', () => {
     expect(whyTooMany('net', 10_000, limits)).toBeNull()
     expect(whyTooMany('net', 100_000, limits)).toContain('100100 open files are needed, and a process may have 20000')
+  })
+
+  it('are asked of those only who open them in reasonable time', () => {
+    expect([1000, 10_000, 100_000].map(kindsForMany)).toEqual([
+      ['net', 'sluice', 'udx', 'utp'],
+      ['net', 'sluice', 'udx'],
+      ['net', 'sluice'],
+    ])
   })
 
   it('are not those over one UDP socket, nor any where there is no limit to read', () => {

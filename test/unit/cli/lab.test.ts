@@ -28,6 +28,12 @@ describe('sluice lab', () => {
     expect({ status, err }).toEqual({ status: 2, err: 'sluice lab: handshake takes no --loss\n' })
   })
 
+  it('shows in real time what can be, and says what that is', async () => {
+    const { status, out, err } = await lab('--real', 'handshake', 'rto-backoff')
+    expect({ status, out }).toEqual({ status: 2, out: '' })
+    expect(err).toMatch(/^sluice lab: rto-backoff can be run in virtual time only; --real can show handshake, /)
+  })
+
   it('goes through the losses that it is given, and fails where a claim does not hold', async () => {
     // Nobody fills 100 Mbit/s in so short a time.
     const { status, out } = await lab('cc-compare', '--loss', '1, 0.5%', '--seconds', '0.3')

@@ -14,6 +14,11 @@ describe('the command line of sluice run', () => {
     [['--seed', 'x', '--', 'node'], '--seed <number>'],
     [['--report=xml', '--', 'node'], '--report [format]'],
     [['--loss', '5%'], 'what shall be run?'],
+    [['--only', '1.2.3', '--', 'node'], 'error: --only has "1.2.3": '],
+    [['--except', ':x', '--', 'node'], 'error: --except has ":x": '],
+    [['--sluice', ':99999', '--', 'node'], 'error: --sluice has ":99999": ports go from 0 to 65535'],
+    [['--capture', '/nowhere/f.pcapng', '--', 'node'], 'error: --capture: ENOENT'],
+    [['--report-file', '/nowhere/r', '--', 'node'], 'error: --report-file: ENOENT'],
   ])('%j is not understood, and why', async (args, message) => {
     expect(await run(['run', ...args])).toBe(ExitStatus.Usage)
     expect(output.err).toContain(message)

@@ -182,6 +182,34 @@ describe('BBR on a path of 10 Mbit/s and 40 ms', () => {
     expect(path.srtt / RTT).toBeLessThan(1.3)
   })
 
+  it('leaves STARTUP by flights that a full send buffer limited, if they held more than the path does', () => {
+    const cc = new Bbr(environment)
+    const sample = newRateSample()
+    const round = (rate: number, txInFlight: number) => {
+      sample.now += RTT
+      Object.assign(sample, {
+        acked: MSS,
+        delivered: 50 * MSS,
+        rtt: RTT,
+        minRtt: RTT,
+        srtt: RTT,
+        mss: MSS,
+        interval: RTT,
+      })
+      Object.assign(sample, { rate, txInFlight, appLimited: true, inFlight: txInFlight })
+      sample.priorDelivered = sample.totalDelivered
+      sample.totalDelivered += 50 * MSS
+      cc.onAck(sample)
+    }
+    // As much as the path holds at this rate, and a tenth more: a quarter more could not have been seen.
+    for (let i = 0; i < 10; i++) round(RATE, 55 * MSS)
+    expect(cc.state).toBe('STARTUP')
+    for (let i = 0; i < 2; i++) round(RATE, 70 * MSS)
+    expect(cc.state).toBe('STARTUP')
+    round(RATE, 70 * MSS)
+    expect(cc.state).not.toBe('STARTUP')
+  })
+
   it('drains what STARTUP has queued by taking the path for a tenth faster than it is, once that is forgotten', () => {
     const { cc, path, changes } = onPath({ rateBps: 1.1 * RATE })
     until(path, cc, 'DRAIN')

@@ -82,6 +82,19 @@ describe('info', () => {
     expect(s.c.info(s.nowUs)).toMatchObject({ rtt: 8000, rttvar: 4000, rto: 208_000 })
   })
 
+  it('linux: rwnd_limited is the time in which the peer’s window alone held back what was to be sent', () => {
+    const limited = (tcp_init_cwnd: number, written: number, wnd = 65_535) => {
+      const s = established({ sysctl: { tcp_init_cwnd }, connection: { sndbuf: 200_000 } })
+      s.inject({ ack: 1, wnd }).write(written).drain()
+      const { busy_time, rwnd_limited } = s.c.info(s.nowUs + 100_000)
+      return [busy_time, rwnd_limited]
+    }
+    // Ten segments of 1000 bytes leave; what is to follow is more than the window takes, but waits for the congestion window.
+    expect(limited(10, 100_000)).toEqual([100_000, 0])
+    expect(limited(100, 100_000)).toEqual([100_000, 100_000])
+    expect(limited(10, 5000, 3000)).toEqual([100_000, 100_000])
+  })
+
   it('before there is a connection', () => {
     const s = synSent()
     expect(s.c.info(s.nowUs)).toMatchObject({ state_name: 'SYN_SENT', rtt: 0, min_rtt: 0, rto: 1_000_000, options: 0 })

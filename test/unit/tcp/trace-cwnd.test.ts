@@ -29,7 +29,7 @@ describe('a change of the window is traced with its reason:', () => {
   })
 
   it('a recovery by its reduction, and its end', () => {
-    for (const cwnd_reduction of ['prr', 'rate_halving', 'rfc6675']) {
+    for (const cwnd_reduction of ['prr', 'rate_halving', 'rfc6675'] as const) {
       const { s, reasons } = traced(ten, { sysctl: { cwnd_reduction } })
       s.inject({ sack: [[1001, 4001]] }).drain()
       expect(reasons()).toEqual([`recovery, ${cwnd_reduction}`])

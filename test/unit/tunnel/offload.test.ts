@@ -25,6 +25,26 @@ function frames(...sizes: number[]): Buffer {
   return Buffer.concat(all)
 }
 
+/** A host with a path, whose system has what is put into `waiting` to read, or says a code. */
+function readingHost() {
+  const net = new FakeNetwork(HERE)
+  const waiting: (Buffer | string)[] = []
+  const io = {
+    remoteAddress: THERE,
+    remotePort: 80,
+    send: () => 'EAGAIN',
+    receive: (_fd: number, buffer: Buffer, at: number) => {
+      const next = waiting.shift() ?? 'EAGAIN'
+      return typeof next === 'string' ? next : next.copy(buffer, at)
+    },
+  }
+  const { module: dgram, interfaces } = net
+  const own = new TestHost({ dgram, interfaces, native: { ...net.native, io }, offload: 'auto' })
+  own.virtualUs = 0
+  own.open(THERE, 80)
+  return { own, waiting, socket: [...net.sockets][0] }
+}
+
 const full = () => Buffer.alloc(1468)
 const sizes = (net: FakeNetwork): number[] => net.sent.map(({ bytes }) => bytes.length)
 
@@ -146,6 +166,78 @@ describe('receiving', () => {
     socket.emit('message', frames(1468, 1468, 1468, 20), { address: THERE, port: 80 })
     expect(own.heard[0].segments.map((segment) => segment.length)).toEqual([1468, 1468, 1468, 20])
     expect(own.counters.UdpGroReads).toBe(1)
+  })
+
+  it('shows its user the frames behind one in the read, which says how far it went', () => {
+    const { net, host: own } = host()
+    const path = own.open(THERE, 80)
+    const runs: number[][] = []
+    path.user.runArrives = (_buffer, start, end, readEnd) => {
+      runs.push([start, end, readEnd])
+      return runs.length === 1 ? 2 * 1472 : end
+    }
+    const [socket] = net.sockets
+    socket.emit('message', frames(1468, 1468, 1468, 20), { address: THERE, port: 80 })
+    expect(runs).toEqual([
+      [4, 1472, 4440],
+      [2 * 1472 + 4, 3 * 1472, 4440],
+    ])
+    // The last has none behind it.
+    expect(own.heard[0].segments.map((segment) => segment.length)).toEqual([20])
+  })
+
+  it('shows them one by one to who traces', () => {
+    const { net, host: own } = host()
+    const path = own.open(THERE, 80)
+    path.user.runArrives = () => {
+      throw new Error('not while somebody looks')
+    }
+    Object.assign(own, { tracer: {} })
+    const [socket] = net.sockets
+    socket.emit('message', frames(1468, 1468), { address: THERE, port: 80 })
+    expect(own.heard[0].segments.length).toBe(2)
+  })
+
+  it('reads on by itself after a long read, until nothing is there', () => {
+    const { own, socket, waiting } = readingHost()
+    waiting.push(frames(1000), frames(...Array.from({ length: 40 }, () => 1468)), 'EAGAIN', frames(30))
+    socket.emit('message', frames(...Array.from({ length: 12 }, () => 1468)), { address: THERE, port: 80 })
+    const lengths = own.heard[0].segments.map((segment) => segment.length)
+    expect(lengths).toEqual([
+      ...Array.from({ length: 12 }, () => 1468),
+      1000,
+      ...Array.from({ length: 40 }, () => 1468),
+    ])
+    expect(waiting.length).toBe(1)
+    // What is short says nothing of more.
+    socket.emit('message', frames(1468), { address: THERE, port: 80 })
+    expect(waiting.length).toBe(1)
+  })
+
+  it('lets the event loop go on after 32 such reads, and hears of an error', async () => {
+    const { own, socket, waiting } = readingHost()
+    const long = frames(...Array.from({ length: 12 }, () => 1468))
+    const more = (): void => void socket.emit('message', long, { address: THERE, port: 80 })
+    for (let i = 0; i < 40; i++) waiting.push(frames(i))
+    more()
+    more()
+    expect(waiting.length).toBe(8)
+    await turns(1)
+    waiting[2] = 'ECONNREFUSED'
+    more()
+    expect(waiting.length).toBe(5)
+    expect(own.heard[0].calls).toEqual(['refused'])
+  })
+
+  it('wants a turn when a mebibyte was read, before it reads on', () => {
+    const { own, waiting, socket } = readingHost()
+    const long = frames(...Array.from({ length: 40 }, () => 1468))
+    const turnsAt: number[] = []
+    Object.assign(own, { turnNow: () => turnsAt.push(own.heard[0].segments.length) })
+    for (let i = 0; i < 20; i++) waiting.push(long)
+    waiting.push('EAGAIN')
+    socket.emit('message', long, { address: THERE, port: 80 })
+    expect(turnsAt).toEqual([18 * 40])
   })
 
   it('loses one datagram of a read to a bad frame, and no more', () => {

@@ -1,0 +1,66 @@
+import dgram from 'node:dgram'
+import { once } from 'node:events'
+import { afterEach, expect, it, vi } from 'vitest'
+import { nativeSockets } from '../../src/tunnel/index.ts'
+import { listen, newStack } from '../support/stacks.ts'
+
+// Busy sockets send by system calls of their own, where those are to be had: dgram makes the sockets, and reads from them.
+
+const here = nativeSockets() !== null
+
+/** Enough for either side to be busy, and for much to follow. */
+const ROUNDS = 1200
+
+afterEach(() => void vi.restoreAllMocks())
+
+/** The connection has echoed `ROUNDS` numbers in order. */
+async function converse(socket: ReturnType<ReturnType<typeof newStack>['net']['connect']>): Promise<void> {
+  let next = 0
+  await new Promise<void>((resolve, reject) => {
+    socket.on('error', reject)
+    socket.on('data', (chunk: Buffer) => {
+      if (chunk.length !== 4 || chunk.readUInt32BE(0) !== next)
+        reject(new Error(`${next} came back as ${chunk.toString('hex')}`))
+      if (++next === ROUNDS) resolve()
+      else socket.write(number(next))
+    })
+    socket.write(number(0))
+  })
+}
+
+function number(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(value)
+  return bytes
+}
+
+for (const host of ['127.0.0.1', '::1']) {
+  it(`carries a long conversation over ${host}, most of it past dgram where the system can`, async () => {
+    const sends = vi.spyOn(dgram.Socket.prototype, 'send')
+    const [client, server] = [newStack(), newStack()]
+    const { port } = await listen(server.net, (socket) => socket.on('data', (chunk) => void socket.write(chunk)), {
+      host,
+    })
+    const socket = client.net.connect({ port, host, noDelay: true })
+    await converse(socket)
+    // Each side has sent more than a thousand datagrams by dgram before it found another way.
+    if (here) expect(sends.mock.calls.length).toBeLessThan(2 * 1100)
+    else expect(sends.mock.calls.length).toBeGreaterThanOrEqual(2 * ROUNDS)
+    socket.destroy()
+  })
+}
+
+it('hears of a refused port as before', async () => {
+  const [client, server] = [newStack(), newStack()]
+  const { port } = await listen(server.net, (socket) => socket.on('data', (chunk) => void socket.write(chunk)), {
+    host: '127.0.0.1',
+  })
+  const first = client.net.connect({ port, host: '127.0.0.1', noDelay: true })
+  await converse(first)
+  first.end()
+  await once(first, 'close')
+  // What is left of it keeps the busy UDP socket open.
+  await server.close()
+  const [error] = (await once(client.net.connect(port, '127.0.0.1'), 'error')) as [NodeJS.ErrnoException]
+  expect(error.code).toBe('ECONNREFUSED')
+})
