@@ -5,8 +5,9 @@ export const sluice: TransportKind = {
   name: 'sluice',
   label: 'sluice',
   async open({ connect, ...options }) {
-    // Loaded here, so that the other transports' processes do not carry it.
-    const { Stack } = await import('../../src/index.ts')
+    // Loaded here, so that the other transports' processes do not carry it; and as it is published, for what tsx makes of the sources is not.
+    const built = new URL('../../dist/index.mjs', import.meta.url)
+    const { Stack } = (await import(built.href)) as typeof import('../../src/index.ts')
     return netLike(new Stack(options).net, connect)
   },
 }

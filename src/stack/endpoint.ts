@@ -72,6 +72,9 @@ export class Endpoint implements WheelItem {
   countsAsOrphan = false
   /** In the list of those that the next turn looks at. */
   isReady = false
+  /** Bytes of its path's receive buffer at the far end that what it has under way takes, on loopback; and whether it waits for room there. */
+  underWay = 0
+  awaitsRoom = false
   /** Taken out of the stack: only what was received can still be read. */
   detached = false
 

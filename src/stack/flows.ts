@@ -2,6 +2,7 @@ import { CloseReason, isSynchronized } from '../tcp/index.ts'
 import type { Path, PathUser } from '../tunnel/index.ts'
 import { Flag, hasChecksum, joinRun, ParseResult, parseSegment, type Segment, verifyChecksum } from '../wire/index.ts'
 import type { Endpoint } from './endpoint.ts'
+import { LoopbackLimit } from './loopback-limit.ts'
 import type { Mib } from './mib.ts'
 import type { Rebinding } from './rebinding.ts'
 import { portPair, type Tuple, tupleHash } from './tuples.ts'
@@ -37,6 +38,8 @@ export class PathFlows implements PathUser {
   readonly udpPorts: number
   /** TIME_WAIT records that hold the path open. */
   waiting = 0
+  /** Null where a network lies between. */
+  readonly loopbackLimit: LoopbackLimit | null
   readonly #host: FlowsHost
   readonly #flows = new Map<number, Endpoint>()
   /** The flow that was heard last is the likeliest to be heard next. */
@@ -51,6 +54,7 @@ export class PathFlows implements PathUser {
     this.#host = host
     this.path = path
     this.udpPorts = portPair(path.localPort, path.remotePort)
+    this.loopbackLimit = path.loopback ? new LoopbackLimit(path, (endpoint) => host.ready(endpoint)) : null
   }
 
   get(key: number): Endpoint | undefined {
@@ -71,6 +75,7 @@ export class PathFlows implements PathUser {
     if (endpoint === undefined) return
     this.#flows.delete(key)
     this.#host.rebinding?.remove(key, endpoint)
+    this.loopbackLimit?.removed(endpoint)
     this.#lastKey = -1
     this.#last = undefined
     this.#usersChanged(-1)
@@ -152,6 +157,7 @@ export class PathFlows implements PathUser {
     const next = readEnd > end && !summed ? joinRun(segment, buffer, start, readEnd) : end
     mib.InSegs += segment.count - 1
     flow.connection.segmentArrives(segment, nowUs)
+    if (this.path.crowded) this.loopbackLimit?.update(flow)
     this.#host.ready(flow)
     return next
   }

@@ -38,7 +38,8 @@ export interface StackOptions {
   checksum?: 'offload' | 'always'
   /**
    * UDP GSO and GRO, which send and read many datagrams in one system call: Linux, with the optional dependency `koffi`. `'auto'` (default) where
-   * they can be had and help; `'off'`; `'require'` throws without them. `SLUICE_OFFLOAD=off` turns them off for the default stack.
+   * they can be had and help; `'off'`; `'require'` throws without them. `SLUICE_OFFLOAD=off` turns them off for the default stack. A socket that is
+   * busy sends past dgram then, with or without them; off, dgram sends all.
    */
   offload?: 'auto' | 'off' | 'require'
   /** What is done to what this stack sends and receives. */

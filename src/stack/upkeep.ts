@@ -43,6 +43,8 @@ export class Upkeep {
       this.#ended(endpoint, now)
       return
     }
+    const { loopbackLimit } = endpoint.path.user as PathFlows
+    loopbackLimit?.settled(endpoint)
     this.#countOrphan(endpoint)
     endpoint.updateHold()
     wheel.schedule(endpoint)

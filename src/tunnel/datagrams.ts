@@ -22,6 +22,8 @@ export interface Path extends FrameSink {
   readonly remotePort: number
   /** The remote address is one of this machine's loopback addresses. */
   readonly loopback: boolean
+  /** Set by the owner: no payload is taken now, `reserve` refuses it, and the owner knows when to try again. */
+  crowded: boolean
   /** Bytes of the largest TCP segment, header included, that fits a frame of this path now. */
   readonly maxSegment: number
   /** The same for what the peer may send: with `mtu: 'probe'` ours begin small, and grow to what the path takes. */

@@ -1,3 +1,4 @@
+export { datagramCharge } from './budget.ts'
 export * from './datagrams.ts'
 export { nativeSockets } from './native.ts'
 export { canSharePorts } from './shared-port.ts'

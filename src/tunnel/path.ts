@@ -47,6 +47,8 @@ const NOBODY: PathUser = {
 }
 
 const EMPTY = Buffer.alloc(0)
+/** rfc9293#3.1: fifteen words, options and all. */
+const MOST_HEADER = 60
 const view = new FrameView()
 const traced = new FrameView()
 
@@ -62,6 +64,7 @@ export class UdpPath implements Path {
   readonly opened: boolean
 
   user: PathUser = NOBODY
+  crowded = false
   closed = false
   /** Under which the tunnel finds it again for another connection. */
   key: string | null = null
@@ -209,7 +212,7 @@ export class UdpPath implements Path {
   // ---- sending
 
   reserve(size: number): boolean {
-    if (this.closed) return false
+    if (this.closed || (this.crowded && size > MOST_HEADER)) return false
     const limit = this.#host.owner.settings.tcp_limit_output_bytes
     // Most of what waits for its callback is with the kernel already; asking dgram costs more than comparing.
     if (this.socket.waiting > limit && this.socket.queued > limit) {

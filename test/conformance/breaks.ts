@@ -36,6 +36,7 @@ const SYSCTLS = 'src/stack/sysctl-table.ts'
 const TIME_WAIT = 'src/tcp/time-wait.ts'
 const TIMEOUT = 'src/tcp/timeout.ts'
 const TRANSMIT = 'src/tcp/transmit.ts'
+const WRITE = 'src/tcp/write.ts'
 const TUNNEL = 'src/tunnel/tunnel.ts'
 const UDP = 'src/tunnel/udp.ts'
 const WINDOW = 'src/tcp/window.ts'
@@ -192,9 +193,9 @@ export const breaks: Readonly<Record<string, Break>> = {
   'SHLD-10': at(SYSCTLS, 'tcp_retries1: number(3,', 'tcp_retries1: number(1,'),
   'SHLD-11': at(TIMEOUT, ' * RTO_MIN_US + (retries - linear) * rtoMaxUs', ' * RTO_MIN_US'),
   'SHLD-12': at(
-    TRANSMIT,
+    WRITE,
     'const header = 20 + optionsLength(out)',
-    'const header = 20 + optionsLength(out) + (length === 0 && seqLt(out.seq, c.sender.sndUna) ? 1 : 0)',
+    'const header = 20 + optionsLength(out) + (length === 0 && ((out.seq - c.sender.sndUna) | 0) < 0 ? 1 : 0)',
   ),
   'SHLD-14': at(WINDOW, 'if (unread + up * unit <= ', 'if (unread < 0 && unread + up * unit <= '),
   'SHLD-15': at(
