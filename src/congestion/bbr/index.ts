@@ -189,9 +189,10 @@ export class Bbr implements CongestionController {
     const bw = this.#bwBps
     this.#aggregation.onAck(sample, round.started, bw, this.cwnd)
     if (this.#state === State.ProbeBw) this.#probeBw.onAck(sample, model, this.#pacingGain, bw)
-    // ours: nor does a flight judge that was too small to be as fast as the best, as where a recovery has just cut it; but one does that could have been
-    // faster by what counts as growth. Linux waits for one that nothing limited, for seconds where losses hold the send buffer full.
-    const couldGrow = sample.txInFlight > 0 && !this.#isTooSmall(sample, GROWTH)
+    // ours: nor does a flight judge that was too small to be as fast as the best, as where a recovery has just cut it; but one does, once anything was
+    // lost, that could have been faster by what counts as growth. Linux waits for one that nothing limited, for seconds where losses hold the send
+    // buffer full. Before any loss it is the application, or a slow start of the process, that limits.
+    const couldGrow = sample.totalLost > 0 && sample.txInFlight > 0 && !this.#isTooSmall(sample, GROWTH)
     const tellsNothing = (appLimited && !couldGrow) || this.#isTooSmall(sample)
     this.#fullPipe.onAck(model.maxBwBps, round.started, tellsNothing)
     this.#checkDrain(sample)

@@ -182,7 +182,7 @@ describe('BBR on a path of 10 Mbit/s and 40 ms', () => {
     expect(path.srtt / RTT).toBeLessThan(1.3)
   })
 
-  it('leaves STARTUP by flights that a full send buffer limited, if they held more than the path does', () => {
+  it('leaves STARTUP by flights that a full send buffer limited, if something was lost and they held more than the path does', () => {
     const cc = new Bbr(environment)
     const sample = newRateSample()
     const round = (rate: number, txInFlight: number) => {
@@ -202,8 +202,14 @@ describe('BBR on a path of 10 Mbit/s and 40 ms', () => {
       cc.onAck(sample)
     }
     // As much as the path holds at this rate, and a tenth more: a quarter more could not have been seen.
+    sample.totalLost = MSS
     for (let i = 0; i < 10; i++) round(RATE, 55 * MSS)
     expect(cc.state).toBe('STARTUP')
+    // And before any loss it is the application that limits, however much is under way.
+    sample.totalLost = 0
+    for (let i = 0; i < 10; i++) round(RATE, 70 * MSS)
+    expect(cc.state).toBe('STARTUP')
+    sample.totalLost = MSS
     for (let i = 0; i < 2; i++) round(RATE, 70 * MSS)
     expect(cc.state).toBe('STARTUP')
     round(RATE, 70 * MSS)
