@@ -37,7 +37,7 @@ export function listenForBuiltin(server: nodeNet.Server, wish: BuiltinWish, stac
   const backlog = wish.backlog || DEFAULT_BACKLOG
   const full = { port, backlog, ipv6Only, reusePort, exclusive: true, tcp: undefined }
   if (address === null) listenAnywhere(self, full)
-  else listenOn(self, address, nodeNet.isIPv6(address) ? 6 : 4, full)
+  else listenOn(self, address, nodeNet.isIP(address) === 6 ? 6 : 4, full)
   if (self[kListener] !== null) Object.assign(self, { _handle: new ServerHandle(self) })
 }
 

@@ -5,6 +5,6 @@ import nodeNet from 'node:net'
  * and `remoteFamily` learns that, TLS on the socket included.
  */
 export function namePeer(socket: nodeNet.Socket, address: string, port: number): void {
-  const name = { address, family: nodeNet.isIPv6(address) ? 'IPv6' : 'IPv4', port }
+  const name = { address, family: nodeNet.isIP(address) === 6 ? 'IPv6' : 'IPv4', port }
   Object.defineProperty(socket, '_getpeername', { value: () => name, configurable: true, writable: true })
 }

@@ -145,7 +145,7 @@ function matchesHost(rule: Rule, host: string, port: number): Verdict {
 function matchesAddress(rule: Rule, address: string, port: number): boolean {
   if (!inPorts(rule, port) || rule.addresses === null) return false
   // Mapped IPv4 addresses are checked as the IPv4 addresses that they are.
-  return rule.addresses.check(address.replace(/%.*$/, ''), nodeNet.isIPv6(address) ? 'ipv6' : 'ipv4')
+  return rule.addresses.check(address.replace(/%.*$/, ''), nodeNet.isIP(address) === 6 ? 'ipv6' : 'ipv4')
 }
 
 function any(rules: readonly Rule[], matches: (rule: Rule) => Verdict): Verdict {

@@ -1,4 +1,4 @@
-import { isIPv6, SocketAddress } from 'node:net'
+import { canonicalAddress } from '../tunnel/index.ts'
 import type { Random } from './random.ts'
 import { Purpose, TupleHash } from './tuple-hash.ts'
 
@@ -97,7 +97,8 @@ export class ListenPorts<Owner> {
 
   /** `EADDRINUSE` where the kernel's bind says so. The port is a number from 1 on: see {@link EphemeralPorts.any}. */
   bind(request: BindRequest, owner: Owner): 'EADDRINUSE' | null {
-    const address = canonicalAddress(request.address ?? '::')
+    const wanted = request.address ?? '::'
+    const address = canonicalAddress(wanted) ?? wanted
     const binding: Binding<Owner> = {
       owner,
       address,
@@ -166,14 +167,4 @@ function covers(wildcard: Binding<unknown>, other: Binding<unknown>): boolean {
   const v4 = any ? other.any4 : !other.address.includes(':')
   const v6 = any ? other.any6 : !v4
   return (wildcard.any4 && v4) || (wildcard.any6 && v6)
-}
-
-/** One text for each address: IPv6 as inet_ntop writes it, and IPv4 mapped into IPv6 as IPv4. Other text is left alone. */
-export function canonicalAddress(address: string): string {
-  if (!isIPv6(address)) return address
-  const zone = address.indexOf('%')
-  const bare = zone < 0 ? address : address.slice(0, zone)
-  const text = new SocketAddress({ address: bare, family: 'ipv6' }).address
-  if (text.startsWith('::ffff:') && text.includes('.')) return text.slice('::ffff:'.length)
-  return zone < 0 ? text : text + address.slice(zone)
 }

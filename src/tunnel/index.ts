@@ -1,3 +1,4 @@
+export { canonicalAddress } from './addresses.ts'
 export { datagramCharge } from './budget.ts'
 export * from './datagrams.ts'
 export { nativeSockets } from './native.ts'

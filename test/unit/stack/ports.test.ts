@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
   type BindRequest,
-  canonicalAddress,
   EphemeralPorts,
   ListenPorts,
   looksLikeShim,
@@ -88,22 +87,6 @@ describe('EphemeralPorts', () => {
 describe('looksLikeShim', () => {
   it('is the ports whose bytes are those of a frame of version 1', () => {
     expect([0x0a0f, 0x0a10, 0x0a1f, 0x0a20].map(looksLikeShim)).toEqual([false, true, true, false])
-  })
-})
-
-describe('canonicalAddress', () => {
-  it.each([
-    ['127.0.0.1', '127.0.0.1'],
-    ['::', '::'],
-    ['0:0:0:0:0:0:0:0', '::'],
-    ['2001:DB8:0::0001', '2001:db8::1'],
-    ['::ffff:127.0.0.1', '127.0.0.1'],
-    ['::ffff:7f00:1', '127.0.0.1'],
-    ['::FFFF:0.0.0.0', '0.0.0.0'],
-    ['fe80:0::1%eth0', 'fe80::1%eth0'],
-    ['not an address', 'not an address'],
-  ])('%s is %s', (address, expected) => {
-    expect(canonicalAddress(address)).toBe(expected)
   })
 })
 
