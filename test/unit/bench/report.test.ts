@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import type { Measurement, Sample } from '../../../bench/measurements/index.ts'
 import { PROFILE, RESULTS, resultsSection, withSection } from '../../../bench/report/docs.ts'
@@ -87,7 +88,7 @@ describe('what the bench reports', () => {
   })
 
   it('is a table, with what failed and what was not asked', () => {
-    const table = tableText(rows)
+    const table = stripVTControlCharacters(tableText(rows))
     expect(table).toContain('bulk:1 throughput; mtu 1500')
     expect(table).toMatch(
       /bulk:1 throughput +│ 2,000 MB\/s │ 2,100 MB\/s │ +100 MB\/s │ +— │ +1.05 │ +21.00 │ +— │ more +│ ≥ 1 × net +│ yes/,
