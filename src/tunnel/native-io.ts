@@ -12,6 +12,12 @@ const SOCKADDR_IN6 = 28
 /** Room for the text of an IPv6 address, and for the name of a network interface (linux: IFNAMSIZ). */
 const NAME_LENGTH = 64
 
+/** What is used of `koffi`: an optional package, whose own types are those of an ES module. */
+export interface Koffi {
+  errno(): number
+  load(path: null): { func(declaration: string): never }
+}
+
 export interface NativeIo {
   /** Sends `buffer[start … end)` to the socket's peer, or to the address `to`; null: it is gone. A code, such as `EAGAIN`: it is not. */
   send(fd: number, buffer: Buffer, start: number, end: number, to: Buffer | null): ErrorCode | null
@@ -42,7 +48,7 @@ export class LinuxIo implements NativeIo {
   readonly #inetNtop: (family: number, address: Buffer, text: Buffer, size: number) => unknown
   readonly #ifIndextoname: (index: number, name: Buffer) => unknown
 
-  constructor(koffi: typeof import('koffi')) {
+  constructor(koffi: Koffi) {
     const libc = koffi.load(null)
     this.#errno = () => koffi.errno()
     this.#sendto = libc.func(

@@ -3,7 +3,7 @@ import { endianness } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import type { Family } from './addresses.ts'
 import type { ErrorCode } from './datagrams.ts'
-import { LinuxIo, type NativeIo } from './native-io.ts'
+import { type Koffi, LinuxIo, type NativeIo } from './native-io.ts'
 
 // The door to the system calls that `dgram` does not make. It stands open on Linux where `koffi`, an optional dependency, is installed; all
 // works without it, slower. A descriptor is made, set up and bound here, then handed to dgram's `bind({ fd })`, whose property it is from then on.
@@ -67,7 +67,7 @@ export function nativeSockets(): NativeSockets | null {
 
 function load(): NativeSockets | null {
   try {
-    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
+    const koffi = createRequire(import.meta.url)('koffi') as Koffi
     return new LinuxSockets(koffi)
   } catch {
     return null
@@ -87,7 +87,7 @@ class LinuxSockets implements NativeSockets {
   readonly #ifNametoindex: (name: string) => number
   readonly io: NativeIo
 
-  constructor(koffi: typeof import('koffi')) {
+  constructor(koffi: Koffi) {
     this.io = new LinuxIo(koffi)
     const libc = koffi.load(null)
     this.#errno = () => koffi.errno()
