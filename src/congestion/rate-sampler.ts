@@ -26,8 +26,8 @@ export interface SendStamp {
  * for the first time, then `generate`. Nothing is allocated.
  */
 export class RateSampler {
-  /** C.delivered: bytes delivered, in sequence or by SACK. */
-  delivered = 0
+  /** C.delivered: bytes delivered, in sequence or by SACK. −0, for such a number outgrows the integers that V8 has a short form of. */
+  delivered = -0
   /** When `delivered` last grew, or sending began after silence, µs. */
   deliveredTs = 0
   /** C.lost: bytes ever marked lost; what is lost twice counts twice. */
@@ -38,14 +38,14 @@ export class RateSampler {
   /** When the segment delivered last was sent. */
   #firstSentTs = 0
   /** Samples are limited by the application until so much is delivered; 0: they are not. */
-  #appLimitedUntil = 0
+  #appLimitedUntil = -0
   /** A round ends when something is delivered that was sent after so much had been. */
-  #nextRoundDelivered = 0
+  #nextRoundDelivered = -0
 
   // Of the segment sent last among those that the ACK in work delivers; −1: it delivers none.
   #sentTs = -1
   #sentTxInFlight = 0
-  #priorDelivered = 0
+  #priorDelivered = -0
   #priorDeliveredTs = 0
   #priorLost = 0
   #sendPhase = 0

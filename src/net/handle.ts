@@ -82,10 +82,10 @@ export class Handle extends AsyncResource implements EndpointOwner {
   user: HandleUser | null
   /** The socket wants data. */
   reading = false
-  bytesRead = 0
-  /** Counts what was given to `write`, whether taken by the endpoint or not, as libuv does. */
-  bytesWritten = 0
 
+  // −0 has the form that V8 gives to numbers of any size: else all that counts here would be compiled anew at 2 GiB.
+  #bytesRead = -0
+  #bytesWritten = -0
   #endpoint: Endpoint | null = null
   #connectDone: ((code: ErrorCode | null) => void) | null = null
   #established = false
@@ -182,6 +182,15 @@ export class Handle extends AsyncResource implements EndpointOwner {
 
   // What the socket asks for. ----------------------------------------------------------------------------------------
 
+  get bytesRead(): number {
+    return this.#bytesRead + 0
+  }
+
+  /** Counts what was given to `write`, whether taken by the endpoint or not, as libuv does. */
+  get bytesWritten(): number {
+    return this.#bytesWritten + 0
+  }
+
   readStart(): void {
     if (this.reading) return
     this.reading = true
@@ -201,7 +210,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
     this.#leftOver ??= []
     this.#leftOver.unshift(rest)
     this.#dataWaits = true
-    this.bytesRead -= rest.length
+    this.#bytesRead -= rest.length
   }
 
   /**
@@ -211,7 +220,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
   write(chunks: readonly Buffer[], done: (code: ErrorCode | null) => void): boolean | ErrorCode {
     let length = 0
     for (const chunk of chunks) length += chunk.length
-    this.bytesWritten += length
+    this.#bytesWritten += length
     if (this.#closedFor !== null) return this.#writeCode()
     const write: PendingWrite = { chunks, index: 0, offset: 0, left: length, done }
     if (this.#advance(write)) return true
@@ -418,7 +427,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
         if (this.#giveEnd()) return
         break
       }
-      this.bytesRead += piece.length
+      this.#bytesRead += piece.length
       const appetite = this.#give(piece)
       if (this.user === null) return
       if (appetite === Appetite.Enough) this.readStop()

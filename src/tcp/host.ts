@@ -18,6 +18,10 @@ export interface SegmentSink {
   readonly batch: number
   /** That batch has been sent off, and waits below for the system to take it. True: the owner pulls again when it no longer does. */
   isWaiting(batch: number): boolean
+  /** Payload need not be copied into the slot of `reserve`: `lend` says where it is. Absent: it must. */
+  readonly lends?: boolean
+  /** `size` bytes for `buffer[at …)`, within the slot, are at `source[start …)`, and stay there until the turn has ended. */
+  lend?(at: number, source: Buffer, start: number, size: number): void
 }
 
 /** The parameters that a connection obeys, by Linux's names, units and defaults; read anew each time they matter. */

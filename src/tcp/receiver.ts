@@ -7,7 +7,7 @@ const SMALL_PIECE = 16_384
 /** Smaller ones are gathered up to this size. */
 const GATHER = 65_536
 /** Pieces that hold less than this share of the memory under them are copied, so that they do not keep the rest alive. */
-const MIN_SHARE = 0.25
+const MIN_SHARE = 0.125
 
 /** What lies between the payloads of two segments that follow each other in a read: the second one's shim and header, at most. */
 const LARGEST_HEADER = 64
@@ -54,7 +54,8 @@ export class Receiver {
   /** Bytes in order that the application has not taken. */
   unread = 0
   /** Bytes in order received in all. */
-  bytesReceived = 0
+  /** −0: see `SendQueue`. */
+  bytesReceived = -0
   /** What came twice: each is told by an ACK of its own (rfc2883#4), the first by the next. */
   duplicates: Block[] = NO_DUPLICATES
   /** Pieces that were handed on together with the one before, since the owner last counted them. */

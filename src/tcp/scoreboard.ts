@@ -27,7 +27,7 @@ export class SentSegment {
   /** Times it was retransmitted. */
   retransmissions = 0
   /** State of the rate sample when it was sent last (draft-cheng-iccrg-delivery-rate-estimation#3.1). */
-  delivered = 0
+  delivered = -0
   deliveredTs = 0
   firstSentTs = 0
   appLimited = false

@@ -1,3 +1,5 @@
+import type { SegmentSink } from './host.ts'
+
 const MAX_BLOCK = 65_536
 const MIN_BLOCK = 1024
 /** Free blocks of the largest and of the smallest size kept by the process for the next queue that needs one: 4 MiB, and 1 MiB. */
@@ -31,21 +33,22 @@ export class SendQueue {
   #first = 0
   /** Where the last copy ended: sending goes forward, so the next one begins in this block or the one behind it. */
   #cursor = 0
-  #base = 0
-  #end = 0
+  #base = -0
+  // A position outgrows the integers that V8 has a short form of: −0 has the long form from the start, or all that touches it would be compiled anew.
+  #end = -0
 
   /** Position of the first byte kept. */
   get base(): number {
-    return this.#base
+    return this.#base + 0
   }
 
   /** Position behind the last byte. */
   get end(): number {
-    return this.#end
+    return this.#end + 0
   }
 
   get length(): number {
-    return this.#end - this.#base
+    return this.#end - this.#base + 0
   }
 
   /** Copies `chunk[from … to)` to the end. `chunk` is borrowed until return. */
@@ -69,6 +72,22 @@ export class SendQueue {
       const offset = position - block.start
       const count = Math.min(length, block.used - offset)
       block.buffer.copy(target, at, offset, offset + count)
+      position += count
+      at += count
+      length -= count
+      if (length > 0) index++
+    }
+    this.#cursor = index
+  }
+
+  /** The same without a copy: `sink` learns where they are. They stay there until `release`. */
+  lendTo(position: number, length: number, sink: SegmentSink, at: number): void {
+    let index = this.#find(position)
+    while (length > 0) {
+      const block = this.#blocks[index] as Block
+      const offset = position - block.start
+      const count = Math.min(length, block.used - offset)
+      sink.lend?.(at, block.buffer, offset, count)
       position += count
       at += count
       length -= count

@@ -75,9 +75,10 @@ export class Sender {
   #maxInFlight = 0
   #usageEnd: Seq = 0 as Seq
 
-  bytesSent = 0
+  // −0: see `SendQueue`.
+  bytesSent = -0
   bytesRetrans = 0
-  bytesAcked = 0
+  bytesAcked = -0
   totalRetrans = 0
   deliveredSegs = 0
   /** When data was sent last, for the first time or again, µs; −1 never. */

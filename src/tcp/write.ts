@@ -2,6 +2,9 @@ import { encodeHeader, Flag, optionsLength, type Segment, seqAdd, writeChecksum 
 import type { Connection } from './connection.ts'
 import type { SegmentSink } from './host.ts'
 
+/** Shorter payload is copied sooner than it is told where it is. */
+const LEAST_LENT = 512
+
 /** Header and payload into the sink. Ports are the connection's. */
 export function write(
   c: Connection,
@@ -21,11 +24,16 @@ export function write(
   }
   const { buffer, offset } = sink
   encodeHeader(out, buffer, offset)
+  const syn = (out.flags & Flag.SYN) !== 0 ? 1 : 0
+  const summed = !c.checksumOffload || syn === 1
   if (length > 0) {
-    const syn = (out.flags & Flag.SYN) !== 0 ? 1 : 0
-    c.sender.queue.copyTo(c.sender.position(seqAdd(out.seq, syn)), length, buffer, offset + header)
+    const { queue } = c.sender
+    const position = c.sender.position(seqAdd(out.seq, syn))
+    // Nothing is acknowledged, and so released, before the turn has ended.
+    if (length >= LEAST_LENT && sink.lends === true && !summed) queue.lendTo(position, length, sink, offset + header)
+    else queue.copyTo(position, length, buffer, offset + header)
   }
-  if (!c.checksumOffload || (out.flags & Flag.SYN) !== 0) writeChecksum(buffer, offset, offset + header + length)
+  if (summed) writeChecksum(buffer, offset, offset + header + length)
   const { tracer } = c.host
   if (tracer !== null) {
     out.buffer = buffer

@@ -1,3 +1,4 @@
+import { Loans } from './loans.ts'
 import type { UdpPath } from './path.ts'
 
 const SIZES = [2 << 10, 16 << 10, 64 << 10] as const
@@ -30,6 +31,8 @@ export class Batch {
   number = 0
   /** Holds one datagram that was refused once: no third attempt. */
   again = false
+  /** What of it is elsewhere still. */
+  loans = new Loans()
 
   constructor(buffer: Buffer, size: number) {
     this.buffer = buffer
@@ -76,6 +79,9 @@ export class BatchPool {
     larger.used = batch.used
     larger.count = batch.count
     larger.lastStart = batch.lastStart
+    const { loans } = larger
+    larger.loans = batch.loans
+    batch.loans = loans
     this.put(batch)
     return larger
   }
@@ -91,6 +97,7 @@ export class BatchPool {
     batch.failed = 0
     batch.number = 0
     batch.again = false
+    batch.loans.clear()
     if (batch.ends.length > 1024) batch.ends.length = 0
     const idle = this.#idle[batch.size]
     if (idle.length < KEPT[batch.size]) idle.push(batch)

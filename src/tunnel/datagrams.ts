@@ -11,6 +11,10 @@ export interface FrameSink {
   commit(size: number, ect?: boolean): void
   readonly batch: number
   isWaiting(batch: number): boolean
+  /** Payload need not be copied into what was reserved: `lend` says where it is. */
+  readonly lends: boolean
+  /** `size` bytes for `buffer[at …)`, within what was reserved, are at `source[start …)`, and stay there until the owner's next turn. */
+  lend(at: number, source: Buffer, start: number, size: number): void
 }
 
 /** A local UDP socket and a remote UDP address. */

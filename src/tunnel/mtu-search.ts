@@ -1,5 +1,5 @@
 /** rfc8899#5.1.2: BASE_PLPMTU, which is 1,200 bytes of payload; as the packet that every IPv6 link takes. Bytes of the IP packet, as all sizes here. */
-export const BASE_MTU = 1280
+const BASE_MTU = 1280
 /** rfc8899#5.1.2: MAX_PROBES. */
 const MOST_PROBES = 3
 /** rfc8899#5.1.1: PROBE_TIMER, no less than a second. µs. */

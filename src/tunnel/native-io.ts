@@ -3,6 +3,8 @@
 
 import { getSystemErrorName } from 'node:util'
 import type { ErrorCode } from './datagrams.ts'
+import { GatheredMessage } from './gathered-message.ts'
+import type { Loans } from './loans.ts'
 
 /** linux: asm-generic/socket.h. */
 const MSG_DONTWAIT = 0x40
@@ -15,12 +17,19 @@ const NAME_LENGTH = 64
 /** What is used of `koffi`: an optional package, whose own types are those of an ES module. */
 export interface Koffi {
   errno(): number
+  address(buffer: Buffer): bigint
+  sizeof(type: string): number
   load(path: null): { func(declaration: string): never }
 }
 
 export interface NativeIo {
-  /** Sends `buffer[start … end)` to the socket's peer, or to the address `to`; null: it is gone. A code, such as `EAGAIN`: it is not. */
-  send(fd: number, buffer: Buffer, start: number, end: number, to: Buffer | null): ErrorCode | null
+  /**
+   * Sends `buffer[start … end)` to the socket's peer, or to the address `to`, with what `loans` says of it; null: it is gone. A code, such as
+   * `EAGAIN`: it is not.
+   */
+  send(fd: number, buffer: Buffer, start: number, end: number, to: Buffer | null, loans: Loans): ErrorCode | null
+  /** It knows of loans. */
+  readonly gathers: boolean
   /** Reads into `buffer[at … at + length)`: so many bytes came, from `remoteAddress` and `remotePort`. A code, such as `EAGAIN`: none. */
   receive(fd: number, buffer: Buffer, at: number, length: number): number | ErrorCode
   readonly remoteAddress: string
@@ -35,7 +44,10 @@ export class LinuxIo implements NativeIo {
   /** Whose name `remoteAddress` is. */
   readonly #known = Buffer.alloc(SOCKADDR_IN6)
   readonly #name = Buffer.alloc(NAME_LENGTH)
+  readonly gathers: boolean
+  readonly #message: GatheredMessage | null
   readonly #errno: () => number
+  readonly #sendmsg: (fd: number, message: Buffer, flags: number) => number
   readonly #sendto: (fd: number, data: Buffer, size: number, flags: number, to: Buffer | null, length: number) => number
   readonly #recvfrom: (
     fd: number,
@@ -51,6 +63,9 @@ export class LinuxIo implements NativeIo {
   constructor(koffi: Koffi) {
     const libc = koffi.load(null)
     this.#errno = () => koffi.errno()
+    this.#message = koffi.sizeof('void *') === 8 ? new GatheredMessage(koffi) : null
+    this.gathers = this.#message !== null
+    this.#sendmsg = libc.func('intptr_t sendmsg(int fd, const void *message, int flags)')
     this.#sendto = libc.func(
       'intptr_t sendto(int fd, const void *data, size_t size, int flags, const void *to, uint32_t length)',
     )
@@ -61,10 +76,17 @@ export class LinuxIo implements NativeIo {
     this.#ifIndextoname = libc.func('void *if_indextoname(uint32_t index, void *name)')
   }
 
-  send(fd: number, buffer: Buffer, start: number, end: number, to: Buffer | null): ErrorCode | null {
-    const data = start === 0 ? buffer : buffer.subarray(start, end)
-    const sent = this.#sendto(fd, data, end - start, MSG_DONTWAIT | MSG_NOSIGNAL, to, to === null ? 0 : to.length)
-    return sent >= 0 ? null : getSystemErrorName(-this.#errno())
+  send(fd: number, buffer: Buffer, start: number, end: number, to: Buffer | null, loans: Loans): ErrorCode | null {
+    const flags = MSG_DONTWAIT | MSG_NOSIGNAL
+    if (this.#message !== null && loans.first < loans.count && loans.at[loans.first] < end) {
+      const { first } = loans
+      if (this.#sendmsg(fd, this.#message.gather(buffer, start, end, to, loans), flags) >= 0) return null
+      loans.first = first
+    } else {
+      const data = start === 0 ? buffer : buffer.subarray(start, end)
+      if (this.#sendto(fd, data, end - start, flags, to, to === null ? 0 : to.length) >= 0) return null
+    }
+    return getSystemErrorName(-this.#errno())
   }
 
   receive(fd: number, buffer: Buffer, at: number, length: number): number | ErrorCode {

@@ -235,6 +235,20 @@ export class UdpPath implements Path {
     if (!this.dirty) this.#host.pathDirty(this)
   }
 
+  /** Nobody but the system looks at what is written, and that takes it from anywhere. */
+  get lends(): boolean {
+    return (
+      this.impairment === null &&
+      this.outlet === null &&
+      this.socket.gathers &&
+      (this.#host.owner.tracer ?? null) === null
+    )
+  }
+
+  lend(at: number, source: Buffer, start: number, size: number): void {
+    this.#batch?.loans.add(at, source, start, size)
+  }
+
   get batch(): number {
     return this.#sent + 1
   }
@@ -261,9 +275,10 @@ export class UdpPath implements Path {
     if (batch === null) return
     this.#batch = null
     this.#sent++
+    const tracer = this.#host.owner.tracer ?? null
+    if (batch.loans.count > 0 && !this.lends) batch.loans.settle(batch.buffer)
     if (this.impairment === null) {
       batch.number = this.#sent
-      const tracer = this.#host.owner.tracer ?? null
       if (tracer !== null) this.#trace(batch, tracer, nowUs)
       this.send(batch, nowUs)
       return

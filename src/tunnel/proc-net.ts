@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs'
 /** The text of the file, or nothing where there is no such file. */
 export type ReadTable = (file: string) => string
 
-export function readTable(file: string): string {
+function readTable(file: string): string {
   try {
     return readFileSync(file, 'latin1')
   } catch {

@@ -2,7 +2,7 @@
 export const LARGEST_READ = 65_536
 const SLAB = 2 * LARGEST_READ
 /** Shorter reads are copied, so that they do not keep a slab alive. */
-const LEAST_SHARED = SLAB / 4
+const LEAST_SHARED = SLAB / 8
 
 /** Memory that two or more long reads share: half as many buffers for the garbage collector as one for each would be. */
 class Slab {

@@ -275,6 +275,7 @@ export class UdpSocket {
       this.#user.batchDone(this, batch)
       return
     }
+    batch.loans.settle(buffer)
     this.#batches.push(batch)
     this.waiting += batch.used - batch.startOf(first)
     try {
@@ -309,7 +310,7 @@ export class UdpSocket {
     let first = 0
     while (first < count) {
       const last = this.#native === null ? first + 1 : this.#endOfSend(this.#native, batch, first)
-      const failure = io.send(this.#fd, buffer, batch.startOf(first), ends[last - 1], to)
+      const failure = io.send(this.#fd, buffer, batch.startOf(first), ends[last - 1], to, batch.loans)
       if (failure !== null) {
         // It told of an earlier datagram, and is not told again.
         if (failure === 'ECONNREFUSED') process.nextTick(this.#onRefused)
@@ -345,6 +346,11 @@ export class UdpSocket {
 
   readonly #onRefused = (): void => {
     if (!this.closed) this.#user.receiveFailed(this, 'ECONNREFUSED')
+  }
+
+  /** What it sends may be gathered from several places. */
+  get gathers(): boolean {
+    return this.#io?.gathers === true && this.#batches.length === 0
   }
 
   /** One call sends many datagrams, and one read may return many. */
@@ -409,8 +415,9 @@ export class UdpSocket {
 
   readonly #onMessage = (message: Buffer, rinfo: dgram.RemoteInfo): void => {
     this.#user.datagramArrived(this, message, rinfo.address, rinfo.port)
-    const io = this.#native?.io
-    if (io !== undefined && message.length >= LONG_READ && this.#mayReadOn) this.#readOn(io)
+    if (message.length < LONG_READ) return
+    this.#note(1)
+    if (this.#io !== null && this.#mayReadOn) this.#readOn(this.#io)
   }
 
   /** Reads what else is there: where so much comes at once there is likely more. */

@@ -50,6 +50,34 @@ for (const host of ['127.0.0.1', '::1']) {
   })
 }
 
+for (const mtu of [1500, 'auto'] as const) {
+  it(`carries ten megabytes in order, gathered from where they were written where the system can, mtu ${mtu}`, async () => {
+    const [client, server] = [newStack({ mtu }), newStack({ mtu })]
+    const sent = Buffer.from(Array.from({ length: 10_000_019 }, (_, i) => (i * 2_654_435_761) >>> 13))
+    const received: Buffer[] = []
+    const { port, socket: accepted } = await listenOnce(server, received)
+    const socket = client.net.connect(port, '127.0.0.1')
+    for (let at = 0; at < sent.length; at += 77_777) socket.write(sent.subarray(at, at + 77_777))
+    socket.resume().end()
+    await Promise.all([accepted, once(socket, 'close')])
+    expect(Buffer.concat(received).equals(sent)).toBe(true)
+  })
+}
+
+/** A server that keeps what its first connection brings, and a promise of its 'close'. */
+async function listenOnce(server: ReturnType<typeof newStack>, received: Buffer[]) {
+  let ended: () => void
+  const socket = new Promise<void>((resolve) => {
+    ended = resolve
+  })
+  const { port } = await listen(
+    server.net,
+    (one) => one.on('data', (chunk: Buffer) => received.push(chunk)).on('close', () => ended()),
+    { host: '127.0.0.1' },
+  )
+  return { port, socket }
+}
+
 it('hears of a refused port as before', async () => {
   const [client, server] = [newStack(), newStack()]
   const { port } = await listen(server.net, (socket) => socket.on('data', (chunk) => void socket.write(chunk)), {

@@ -70,7 +70,7 @@ export class RoundCounter {
   count = 0
   /** The acknowledgement in work began one. */
   started = false
-  #nextDelivered = 0
+  #nextDelivered = -0
 
   update(priorDelivered: number, totalDelivered: number): void {
     this.started = priorDelivered >= this.#nextDelivered

@@ -1,7 +1,7 @@
 import type { CongestionController, ControllerEnvironment, RateSample } from '../controller.ts'
 import { AckAggregation } from './aggregation.ts'
 import { LongTerm } from './long-term.ts'
-import { BW_ROUNDS, inNetworkAtNextSend, Model, pacingFor } from './model.ts'
+import { BW_ROUNDS, firstPacing, inNetworkAtNextSend, Model, pacingFor } from './model.ts'
 import { ProbeBw } from './probe-bw.ts'
 import { ProbeRtt } from './probe-rtt.ts'
 import { RecoveryWindow } from './recovery.ts'
@@ -16,8 +16,6 @@ const CWND_GAIN = 2
 const SLOWER = 0.8
 /** ours: as long as it takes to slow-start to 4,000 segments. */
 const REBUILD_ROUNDS = 12
-/** The round trip to pace the first window by while none is known, µs (linux: bbr_init_pacing_rate_from_rtt). */
-const NOMINAL_RTT_US = 1000
 
 /**
  * BBR version 1 (Cardwell, Cheng, Gunn, Yeganeh and Jacobson 2016; draft-cardwell-iccrg-bbr-congestion-control-00; linux: tcp_bbr.c): it measures the
@@ -50,7 +48,7 @@ export class Bbr implements CongestionController {
   /** Sending began anew after the application had nothing to send, and nothing of it is acknowledged yet. */
   #idleRestart = false
   #hasRtt: boolean
-  #totalDelivered = 0
+  #totalDelivered = -0
   /** The round in which a timeout took the window away. */
   #cutRound = Number.NEGATIVE_INFINITY
 
@@ -220,7 +218,8 @@ export class Bbr implements CongestionController {
       this.#state = State.ProbeRtt
       probeRtt.start(sample)
     }
-    if (this.#state === State.ProbeRtt && probeRtt.onAck(sample, this.#model)) this.#leaveProbeRtt(sample.now)
+    if (this.#state === State.ProbeRtt && probeRtt.onAck(sample, this.#model.round, this.#model.minWindow))
+      this.#leaveProbeRtt(sample.now)
     if (sample.delivered > 0) this.#idleRestart = false
   }
 
@@ -258,8 +257,7 @@ export class Bbr implements CongestionController {
   }
 
   #initPacing(srtt: number): void {
-    const bw = (this.cwnd * 1e6) / (srtt > 0 ? srtt : NOMINAL_RTT_US)
-    this.pacingBps = pacingFor(bw, HIGH_GAIN)
+    this.pacingBps = firstPacing(this.cwnd, srtt, HIGH_GAIN)
     this.#model.onPacingRate(this.pacingBps)
   }
 

@@ -5,9 +5,11 @@ import { RoundCounter, WindowedMax } from './filters.ts'
 /** linux: bbr_bw_rtts, a gain cycle and two; rounds over which the best bandwidth is remembered. */
 export const BW_ROUNDS = 10
 /** linux: bbr_cwnd_min_target; two segments on their way, two being acknowledged. */
-export const MIN_WINDOW_SEGS = 4
+const MIN_WINDOW_SEGS = 4
 /** linux: bbr_pacing_margin_percent; a little below the estimate, lest a queue never drains. */
 const PACING_MARGIN = 0.99
+/** The round trip to pace the first window by while none is known, µs. */
+const NOMINAL_RTT_US = 1000
 
 /**
  * What is known of the path: the best bandwidth of the last ten rounds, the smallest round trip of the last ten seconds, and what follows from
@@ -69,6 +71,10 @@ export class Model {
 
 /** linux: bbr_bw_to_pacing_rate */
 export const pacingFor = (bwBps: number, gain: number): number => Math.max(bwBps * gain * PACING_MARGIN, 1)
+
+/** linux: bbr_init_pacing_rate_from_rtt; for the first window, before any bandwidth is known. */
+export const firstPacing = (window: number, srtt: number, gain: number): number =>
+  pacingFor((window * 1e6) / (srtt > 0 ? srtt : NOMINAL_RTT_US), gain)
 
 /**
  * linux: bbr_packets_in_net_at_edt; how much will be in the network when the next segment leaves. What waits for the pacer is in flight by

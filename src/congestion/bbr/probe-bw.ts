@@ -2,7 +2,7 @@ import type { RateSample } from '../controller.ts'
 import { inNetworkAtNextSend, type Model } from './model.ts'
 
 /** linux: bbr_pacing_gain; a quarter more to see whether there is more, a quarter less to clear what that queued, then six round trips level. */
-export const GAIN_CYCLE = [5 / 4, 3 / 4, 1, 1, 1, 1, 1, 1] as const
+const GAIN_CYCLE = [5 / 4, 3 / 4, 1, 1, 1, 1, 1, 1] as const
 /** linux: bbr_cycle_rand; a cycle begins anywhere but at the drain. */
 const RANDOM_PHASES = 7
 

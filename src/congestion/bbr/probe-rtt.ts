@@ -1,25 +1,20 @@
 import type { RateSample } from '../controller.ts'
-import { HeldDown } from './filters.ts'
 import type { Model } from './model.ts'
+import { ProbeRttStay } from './probe-rtt-stay.ts'
 
-/** linux: bbr_min_rtt_win_sec, bbr_probe_rtt_mode_ms */
+/** linux: bbr_min_rtt_win_sec */
 const MIN_RTT_WINDOW_US = 10_000_000
-const DURATION_US = 200_000
 
 /**
  * The smallest round trip of the last ten seconds, and what to do when none as small was seen for so long: send next to nothing for 200 ms and a
  * round trip, so that every queue of ours has drained and the path shows its length (linux: bbr_update_min_rtt).
  */
-export class ProbeRtt {
+export class ProbeRtt extends ProbeRttStay {
   /** When `model.minRtt` was measured, or PROBE_RTT ended. */
   #minRttStamp: number
-  /** When PROBE_RTT may end; −1: the window has not come down yet. */
-  #doneStamp = -1
-  #roundDone = false
-  /** The low rate is not the path's. */
-  readonly held: HeldDown = new HeldDown()
 
   constructor(now: number) {
+    super()
     this.#minRttStamp = now
   }
 
@@ -32,31 +27,6 @@ export class ProbeRtt {
       this.#minRttStamp = now
     }
     return expired
-  }
-
-  start({ totalDelivered }: RateSample): void {
-    this.#doneStamp = -1
-    this.held.start(totalDelivered)
-  }
-
-  /** An acknowledgement in PROBE_RTT. True: it is over. */
-  onAck({ now, totalDelivered, inFlight }: RateSample, model: Model): boolean {
-    this.held.extend(totalDelivered, inFlight)
-    if (this.#doneStamp < 0) {
-      if (inFlight <= model.minWindow) {
-        this.#doneStamp = now + DURATION_US
-        this.#roundDone = false
-        model.round.restart(totalDelivered)
-      }
-      return false
-    }
-    if (model.round.started) this.#roundDone = true
-    return this.#roundDone && this.isDone(now)
-  }
-
-  /** Also asked when sending resumes after silence, which is as good. */
-  isDone(now: number): boolean {
-    return this.#doneStamp >= 0 && now > this.#doneStamp
   }
 
   end(now: number): void {

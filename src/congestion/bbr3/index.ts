@@ -1,11 +1,11 @@
 import { AckAggregation } from '../bbr/aggregation.ts'
-import { inNetworkAtNextSend, pacingFor } from '../bbr/model.ts'
+import { firstPacing, inNetworkAtNextSend, pacingFor } from '../bbr/model.ts'
 import type { CongestionController, ControllerEnvironment, RateSample } from '../controller.ts'
 import { numberOption } from '../options.ts'
 import { Ecn } from './ecn.ts'
 import { Model } from './model.ts'
 import { CWND_GAIN, PACING_GAIN, Phase, ProbeBw } from './probe-bw.ts'
-import { ProbeRtt } from './probe-rtt.ts'
+import { PROBE_RTT_CWND_GAIN, ProbeRtt } from './probe-rtt.ts'
 import { Signals } from './signals.ts'
 import {
   DRAIN_PACING_GAIN,
@@ -20,10 +20,6 @@ type State = (typeof State)[keyof typeof State]
 
 /** linux v3: bbr_ecn_max_rtt_us */
 const ECN_MAX_RTT_US = 5000
-/** The round trip to pace the first window by while none is known, µs. */
-const NOMINAL_RTT_US = 1000
-/** bbr3#2: ProbeRTTCwndGain; what else there is caps the window. */
-const PROBE_RTT_CWND_GAIN = 0.5
 
 /**
  * BBR version 3 (draft-ietf-ccwg-bbr, where it is silent as Google's Linux tree has it): the model of version 1, and bounds on it that loss and
@@ -247,7 +243,8 @@ export class Bbr3 implements CongestionController {
       model.round.restart(sample.totalDelivered)
       probeRtt.start(sample)
     }
-    if (this.#state === State.ProbeRtt && probeRtt.onAck(sample, model)) this.#leaveProbeRtt(sample.now, sample)
+    if (this.#state === State.ProbeRtt && probeRtt.onAck(sample, model.round, probeRtt.cwnd(model)))
+      this.#leaveProbeRtt(sample.now, sample)
     if (sample.delivered > 0) this.#idleRestart = false
   }
 
@@ -278,8 +275,7 @@ export class Bbr3 implements CongestionController {
   }
 
   #initPacing(srtt: number): void {
-    const bw = (this.cwnd * 1e6) / (srtt > 0 ? srtt : NOMINAL_RTT_US)
-    this.pacingBps = pacingFor(bw, STARTUP_PACING_GAIN)
+    this.pacingBps = firstPacing(this.cwnd, srtt, STARTUP_PACING_GAIN)
     this.#model.onPacingRate(this.pacingBps)
   }
 

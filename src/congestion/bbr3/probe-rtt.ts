@@ -1,36 +1,33 @@
-import { HeldDown } from '../bbr/filters.ts'
+import { ProbeRttStay } from '../bbr/probe-rtt-stay.ts'
 import type { RateSample } from '../controller.ts'
 import type { Model } from './model.ts'
 
-/** bbr3#2: ProbeRTTInterval, ProbeRTTDuration, MinRTTFilterLen, ProbeRTTCwndGain */
+/** bbr3#2: ProbeRTTInterval, MinRTTFilterLen */
 const INTERVAL_US = 5_000_000
-const DURATION_US = 200_000
 const MIN_RTT_WINDOW_US = 10_000_000
-const CWND_GAIN = 0.5
+/** bbr3#2: ProbeRTTCwndGain */
+export const PROBE_RTT_CWND_GAIN = 0.5
 
 /**
  * The smallest round trip of ten seconds, made of the smallest of each five; and half a path's worth in flight for 200 ms where five seconds
  * brought none as small. Twice as often as version 1, and half as deep a cut.
  */
-export class ProbeRtt {
+export class ProbeRtt extends ProbeRttStay {
   /** The smallest since the last PROBE_RTT, and when. */
   #minDelay = Number.POSITIVE_INFINITY
   #minStamp: number
   /** When `model.minRtt` was measured. */
   #minRttStamp: number
-  /** When it may end; −1: the window has not come down yet. */
-  #doneStamp = -1
-  #roundDone = false
-  readonly held: HeldDown = new HeldDown()
 
   constructor(now: number) {
+    super()
     this.#minStamp = now
     this.#minRttStamp = now
   }
 
   /** BBRProbeRTTCwnd */
   cwnd(model: Model): number {
-    return Math.max(model.bdp(model.bw, CWND_GAIN), model.minPipe)
+    return Math.max(model.bdp(model.bw, PROBE_RTT_CWND_GAIN), model.minPipe)
   }
 
   /** BBRUpdateMinRTT; true: it is time for PROBE_RTT. */
@@ -45,30 +42,6 @@ export class ProbeRtt {
       this.#minRttStamp = this.#minStamp
     }
     return expired
-  }
-
-  start({ totalDelivered }: RateSample): void {
-    this.#doneStamp = -1
-    this.held.start(totalDelivered)
-  }
-
-  /** BBRHandleProbeRTT; true: it is over. */
-  onAck({ now, totalDelivered, inFlight }: RateSample, model: Model): boolean {
-    this.held.extend(totalDelivered, inFlight)
-    if (this.#doneStamp < 0) {
-      if (inFlight <= this.cwnd(model)) {
-        this.#doneStamp = now + DURATION_US
-        this.#roundDone = false
-        model.round.restart(totalDelivered)
-      }
-      return false
-    }
-    if (model.round.started) this.#roundDone = true
-    return this.#roundDone && this.isDone(now)
-  }
-
-  isDone(now: number): boolean {
-    return this.#doneStamp >= 0 && now > this.#doneStamp
   }
 
   end(now: number): void {

@@ -68,7 +68,7 @@ export class AckResult {
   onceXmitTs = -1
   onceEnd: Seq = 0 as Seq
   /** C.delivered when that segment was sent. */
-  priorDelivered = 0
+  priorDelivered = -0
   priorDeliveredTs = -1
 
   /** `sampler` is that of the connection that the acknowledgement is for. */

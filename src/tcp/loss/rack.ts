@@ -29,7 +29,7 @@ export class Rack implements LossDetector {
   #persist = 0
   /** A D-SACK came since the window was last adapted. */
   dsackSeen = false
-  #lastDelivered = 0
+  #lastDelivered = -0
   /** Something was delivered since the last look. */
   #advanced = false
   /** What the last ACK found. */

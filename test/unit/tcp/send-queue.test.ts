@@ -7,11 +7,26 @@ function bytes(from: number, count: number): Buffer {
   return buffer
 }
 
-/** What the queue holds there is `expected`, and it writes nothing beside. */
+/** What the queue holds there is `expected`, copied or lent, and it writes nothing beside. */
 function expectAt(queue: SendQueue, position: number, expected: Buffer): void {
   const { length } = expected
   const target = Buffer.alloc(length + 4, 0xee)
   queue.copyTo(position, length, target, 2)
+  const lent: Buffer[] = []
+  const sink = {
+    reserve: () => true,
+    buffer: target,
+    offset: 2,
+    commit() {},
+    batch: 1,
+    isWaiting: () => false,
+    lend(at: number, source: Buffer, start: number, size: number) {
+      expect(at).toBe(2 + Buffer.concat(lent).length)
+      lent.push(source.subarray(start, start + size))
+    },
+  }
+  queue.lendTo(position, length, sink, 2)
+  expect(Buffer.concat(lent).equals(expected), `lent at ${position}`).toBe(true)
   expect(target.equals(Buffer.concat([Buffer.alloc(2, 0xee), expected, Buffer.alloc(2, 0xee)])), `at ${position}`).toBe(
     true,
   )

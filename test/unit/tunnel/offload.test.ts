@@ -32,6 +32,7 @@ function readingHost() {
   const io = {
     remoteAddress: THERE,
     remotePort: 80,
+    gathers: false,
     send: () => 'EAGAIN',
     receive: (_fd: number, buffer: Buffer, at: number) => {
       const next = waiting.shift() ?? 'EAGAIN'
