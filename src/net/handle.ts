@@ -1,19 +1,10 @@
 import { AsyncResource } from 'node:async_hooks'
 import timers from 'node:timers'
-import type {
-  CloseReason,
-  ConnectRequest,
-  Endpoint,
-  EndpointOwner,
-  ErrorCode,
-  ListenerOwner,
-  Stack,
-  TcpInfo,
-} from '../stack/index.ts'
+import type { CloseReason, ConnectRequest, Endpoint, EndpointOwner, ErrorCode, Stack, TcpInfo } from '../stack/index.ts'
 import type { Reservation } from './bound-socket.ts'
 import { whenClosed } from './closing.ts'
 import { closeCode, connectCode } from './errors.ts'
-import { callBack, enterPoll, leavePoll, runTicks } from './poll.ts'
+import { callBack, enterPoll, isPolling, leavePoll, runTicks } from './poll.ts'
 
 // The dozen calls that all of `net` stands on, made on an endpoint of a stack. A handle is one connection or one attempt at
 // it; a socket that connects again gets a new one. It alone is known to the stack, so that a closed socket can be collected
@@ -549,65 +540,10 @@ export class Handle extends AsyncResource implements EndpointOwner {
   }
 }
 
-/** The context of nobody's: what belongs to no `connect` and no `listen` runs in it. */
-const outside = new AsyncResource('SLUICE', { requireManualDestroy: true })
-
-/**
- * A handle for a connection that came from the network: none of our callers began it. On a simulated network somebody did: whoever
- * made the network, in whose context the server listens.
- */
-export function acceptedHandle(endpoint: Endpoint, family: Family, stack: Stack): Handle {
-  const make = (): Handle => new Handle(null)
-  const handle = stack.setup.clock === undefined ? outside.runInAsyncScope(make) : make()
-  handle.accept(endpoint, family, stack)
-  // Now, for whoever is told of the connection may throw, and it lives on.
-  endpoint.owner = handle
-  return handle
-}
-
 function agesOut(handle: Handle): void {
   handle.ageOut()
 }
 
 function deliversNow(handle: Handle): void {
   handle.deliverNow()
-}
-
-/** Not in virtual time, which has an order of things of its own, nor inside a call of the user's. */
-function isPolling(stack: Stack, alone = false): boolean {
-  return (alone || stack.isInTurn) && stack.setup.clock === undefined
-}
-
-/** Who accepts for a server: gets the endpoints of a listener, in the context in which it was made. */
-export class ListenHandle extends AsyncResource implements ListenerOwner {
-  readonly #accept: (endpoint: Endpoint) => EndpointOwner | null
-
-  readonly #stack: Stack
-
-  constructor(stack: Stack, accept: (endpoint: Endpoint) => EndpointOwner | null) {
-    super('SLUICESERVER', { requireManualDestroy: true })
-    this.#accept = accept
-    this.#stack = stack
-  }
-
-  accepted(endpoint: Endpoint): EndpointOwner | null {
-    enterPoll()
-    try {
-      const owner = this.runInAsyncScope(this.#accept, undefined, endpoint)
-      if (isPolling(this.#stack)) runTicks()
-      // Destroyed by its listener: nothing more is to be heard, and nothing to be kept.
-      return owner instanceof Handle && owner.user === null ? deafOwner : owner
-    } finally {
-      leavePoll()
-    }
-  }
-}
-
-/** Owner of a connection that nobody wants to hear of. */
-export const deafOwner: EndpointOwner = {
-  connected() {},
-  readable() {},
-  peerFinished() {},
-  writable() {},
-  closed() {},
 }

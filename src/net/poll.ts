@@ -1,6 +1,8 @@
 // The event loop calls back for one handle after the other, and between two of them runs the ticks and promises that the first has left. A
 // stack's turn tells of all its connections in one immediate: what this file has makes of each of these a callback of its own.
 
+import type { Stack } from '../stack/index.ts'
+
 const { _tickCallback } = process as unknown as { _tickCallback?: () => void }
 
 let depth = 0
@@ -28,4 +30,9 @@ export function callBack(run: () => void): void {
   } finally {
     leavePoll()
   }
+}
+
+/** Not in virtual time, which has an order of things of its own, nor inside a call of the user's, unless `alone` in an immediate. */
+export function isPolling(stack: Stack, alone = false): boolean {
+  return (alone || stack.isInTurn) && stack.setup.clock === undefined
 }

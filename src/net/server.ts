@@ -34,9 +34,10 @@ import {
   type SystemError,
   serverNotRunning,
 } from './errors.ts'
-import { acceptedHandle, deafOwner, ListenHandle, socketName } from './handle.ts'
+import { socketName } from './handle.ts'
 import { kAcceptPaused, kKernel, kListener, kStack, kTcp, type ServerInternals } from './internals.ts'
 import { listenOnKernel } from './kernel-server.ts'
+import { acceptedHandle, deafOwner, ListenHandle } from './listen-handle.ts'
 import { listensOnRoutable, wildcardHeedsIpv6Only, zeroMeansNobody } from './node-release.ts'
 import { likeNode } from './node-shape.ts'
 import { Socket } from './socket.ts'

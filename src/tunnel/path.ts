@@ -10,41 +10,13 @@ import {
   writeShim,
 } from '../wire/frame.ts'
 import { type Family, familyOf } from './addresses.ts'
-import { type Batch, type BatchPool, LARGEST_BATCH } from './batch.ts'
-import type { ErrorCode, Path, PathUser, ReceiveBudget, TunnelOwner } from './datagrams.ts'
+import { type Batch, LARGEST_BATCH } from './batch.ts'
+import type { ErrorCode, Path, PathUser, ReceiveBudget } from './datagrams.ts'
 import type { EcnEmit, PathImpairment } from './impairment.ts'
-import { headerBytes, leastMtu, type MtuRule, nextLowerDatagram } from './mtu.ts'
-import { type MtuProber, PathMtu } from './path-mtu.ts'
+import { headerBytes, leastMtu, nextLowerDatagram } from './mtu.ts'
+import { NOBODY, type PathHost } from './path-host.ts'
+import { PathMtu } from './path-mtu.ts'
 import type { UdpSocket } from './udp.ts'
-
-/** What a path needs from the tunnel that it belongs to. */
-export interface PathHost {
-  readonly owner: TunnelOwner
-  readonly pool: BatchPool
-  readonly framed: boolean
-  readonly mtu: MtuRule
-  /** Null where nothing is searched for. */
-  readonly mtuProber: MtuProber | null
-  /** Bytes of the packet that the link of a local address takes. */
-  linkMtu(localAddress: string): number
-  /** Something was written: `flush` is to be called before the turn ends. */
-  pathDirty(path: UdpPath): void
-  /** It carries its first connection. */
-  pathActive(path: UdpPath): void
-  /** The last record let go and nothing waits to be sent. */
-  pathIdle(path: UdpPath): void
-  /** Impairment holds frames of this path. */
-  pathDelayed(path: UdpPath): void
-}
-
-/** Before the owner knows of a path, and after it closed. */
-const NOBODY: PathUser = {
-  segmentArrives() {},
-  refused() {},
-  unreachable() {},
-  writable() {},
-  maxSegmentChanged() {},
-}
 
 const EMPTY = Buffer.alloc(0)
 /** rfc9293#3.1: fifteen words, options and all. */
