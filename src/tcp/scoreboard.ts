@@ -1,63 +1,13 @@
 import { type Seq, seqDiff, seqLeq, seqLt } from '../wire/index.ts'
-
-/** What became of a segment sent, as bits of `SentSegment.state` (linux: TCPCB_*). */
-export const Sent = {
-  /** Selectively acknowledged. */
-  Sacked: 1,
-  /** Believed lost. */
-  Lost: 2,
-  /** A retransmission of it is in flight. */
-  Retrans: 4,
-  /** It was retransmitted at least once: Karn's rule forbids to time it. */
-  EverRetrans: 8,
-} as const
-
-/** One segment in flight. Records are used again: a reference is good until the segment is acknowledged. */
-export class SentSegment {
-  seq: Seq = 0 as Seq
-  /** Sequence number behind the segment; `end - seq` counts SYN and FIN. */
-  end: Seq = 0 as Seq
-  state = 0
-  /** SYN or FIN, of `Flag`. */
-  flags = 0
-  /** When it was sent last, µs. */
-  xmitTs = 0
-  /** When it was sent first. */
-  firstXmitTs = 0
-  /** Times it was retransmitted. */
-  retransmissions = 0
-  /** State of the rate sample when it was sent last (draft-cheng-iccrg-delivery-rate-estimation#3.1). */
-  delivered = -0
-  deliveredTs = 0
-  firstSentTs = 0
-  appLimited = false
-  txInFlight = 0
-  lost = 0
-  /** Neighbours in the order of transmission, while it may be found late; see `Scoreboard.eldest`. */
-  older: SentSegment | null = null
-  younger: SentSegment | null = null
-  isWatched = false
-
-  get length(): number {
-    return seqDiff(this.end, this.seq)
-  }
-}
+import { giveBack, inNetwork, Sent, SentSegment, takeRecord } from './sent-segment.ts'
 
 const INITIAL_CAPACITY = 4
 /** A larger ring is let go of when nothing is in flight. */
 const LARGE_RING = 64
-/** Records that nobody uses, for whoever needs some next: so many at most, 4 MB. */
-const MOST_SPARE_RECORDS = 32_768
-
-const spareRecords: SentSegment[] = []
 /** In a place of a ring that holds none. */
 const NOBODY = new SentSegment()
 const NONE: Seq[] = []
 const NO_RING: SentSegment[] = []
-
-/** Sent, and neither delivered nor, since it was sent last, believed lost. */
-const inNetwork = ({ state }: SentSegment): boolean =>
-  (state & Sent.Sacked) === 0 && (state & (Sent.Lost | Sent.Retrans)) !== Sent.Lost
 
 /**
  * The segments between SND.UNA and SND.NXT, in sequence order, and the counts that Linux keeps of them. Counts are kept where
@@ -65,7 +15,8 @@ const inNetwork = ({ state }: SentSegment): boolean =>
  *
  *     inFlight = packetsOut − sackedOut − lostOut + retransOut
  *
- * Positions count segments since the connection began, so that one stays good while the head moves on.
+ * Positions count records since the connection began, so that one stays good while the head moves on. Full segments that leave together share a
+ * record until somebody asks for a position, or for one segment.
  */
 export class Scoreboard {
   /** A ring whose size is a power of two; empty until the first segment. */
@@ -73,14 +24,12 @@ export class Scoreboard {
   /** Position of the oldest segment. */
   head = 0
   /** Position behind the newest. */
-  tail = 0
+  #tail = 0
+  /** Records that stand for several segments. */
+  #runs = 0
   /** No segment before this position is lost and waiting for its retransmission. */
   #firstLost = 0
-  /**
-   * Of those in the network, neither delivered nor believed lost since they were sent last, the one sent longest ago (linux: tsorted_sent_queue):
-   * what a look for losses by time begins with. Its `younger` is the next.
-   */
-  eldest: SentSegment | null = null
+  #eldest: SentSegment | null = null
   #youngest: SentSegment | null = null
 
   /** The blocks of the last selective acknowledgement, start and end by turns (linux: recv_sack_cache). */
@@ -110,7 +59,27 @@ export class Scoreboard {
   }
 
   get isEmpty(): boolean {
-    return this.head === this.tail
+    return this.head === this.#tail
+  }
+
+  /** Position behind the newest segment. */
+  get tail(): number {
+    this.unroll()
+    return this.#tail
+  }
+
+  /**
+   * Of those in the network, neither delivered nor believed lost since they were sent last, the one sent longest ago (linux: tsorted_sent_queue):
+   * what a look for losses by time begins with. Its `younger` is the next.
+   */
+  get eldest(): SentSegment | null {
+    this.unroll()
+    return this.#eldest
+  }
+
+  /** The oldest record, which may stand for a run. */
+  get oldest(): SentSegment {
+    return this.#ring[this.head & (this.#ring.length - 1)] as SentSegment
   }
 
   /** Where the newest selectively acknowledged segment begins (linux: tcp_highest_sack_seq), or `sndUna`. */
@@ -119,13 +88,15 @@ export class Scoreboard {
   }
 
   at(position: number): SentSegment {
+    this.unroll()
     return this.#ring[position & (this.#ring.length - 1)] as SentSegment
   }
 
   /** Position of the first segment that ends behind `seq`, or the tail. */
   find(seq: Seq): number {
+    this.unroll()
     let low = this.head
-    let high = this.tail
+    let high = this.#tail
     while (low < high) {
       const middle = (low + high) >>> 1
       if (seqLeq(this.at(middle).end, seq)) low = middle + 1
@@ -136,10 +107,10 @@ export class Scoreboard {
 
   /** Adds a segment sent for the first time. */
   push(seq: Seq, end: Seq, flags: number, now: number): SentSegment {
-    if (this.tail - this.head === this.#ring.length) this.#grow()
-    const segment = spareRecords.pop() ?? new SentSegment()
-    this.#ring[this.tail & (this.#ring.length - 1)] = segment
-    this.tail++
+    if (this.#tail - this.head === this.#ring.length) this.#grow()
+    const segment = takeRecord()
+    this.#ring[this.#tail & (this.#ring.length - 1)] = segment
+    this.#tail++
     segment.seq = seq
     segment.end = end
     segment.state = 0
@@ -147,27 +118,87 @@ export class Scoreboard {
     segment.xmitTs = now
     segment.firstXmitTs = now
     segment.retransmissions = 0
+    segment.count = 1
     this.packetsOut += seqDiff(end, seq)
     this.packetsOutSegs++
     this.#watch(segment)
     return segment
   }
 
+  /**
+   * Another segment, as long as the newest one, follows it in the same go: one record serves for both, as long as nothing but a cumulative
+   * acknowledgement meets them (linux: one skb for all that is cut by TSO).
+   */
+  extend(): void {
+    const segment = this.#ring[(this.#tail - 1) & (this.#ring.length - 1)] as SentSegment
+    if (segment.count === 1) {
+      segment.size = segment.length
+      this.#runs++
+    }
+    segment.count++
+    segment.end = ((segment.end + segment.size) | 0) as Seq
+    this.packetsOut += segment.size
+    this.packetsOutSegs++
+  }
+
+  /** Gives each segment a record of its own: whoever is to tell one from another needs that. */
+  unroll(): void {
+    if (this.#runs === 0) return
+    const all: SentSegment[] = []
+    for (let position = this.head; position < this.#tail; position++) {
+      const segment = this.#ring[position & (this.#ring.length - 1)] as SentSegment
+      all.push(segment)
+      for (let last = segment; last.count > 1; ) {
+        last = this.#cutOff(last)
+        all.push(last)
+      }
+    }
+    let capacity = this.#ring.length
+    while (capacity < all.length) capacity *= 2
+    const ring: SentSegment[] = new Array(capacity).fill(NOBODY)
+    for (let i = 0; i < all.length; i++) ring[(this.head + i) & (capacity - 1)] = all[i] as SentSegment
+    this.#ring = ring
+    this.#tail = this.head + all.length
+    this.#firstLost = this.head
+    this.#runs = 0
+  }
+
+  /** Takes the oldest `count` of a run off, acknowledged in full. */
+  popRun(count: number): void {
+    const run = this.oldest
+    const bytes = count * run.size
+    if (count === run.count) {
+      this.#runs--
+      this.#popRecord(run)
+    } else {
+      run.seq = ((run.seq + bytes) | 0) as Seq
+      run.txInFlight += bytes
+      run.count -= count
+      if (run.count === 1) this.#runs--
+    }
+    this.packetsOut -= bytes
+    this.packetsOutSegs -= count
+  }
+
   /** Takes the oldest segment off, acknowledged in full. */
   pop(): void {
-    const segment = this.at(this.head)
+    const segment = this.oldest
     const length = segment.length
-    this.#unwatch(segment)
     this.#uncount(segment, length, 1)
     this.packetsOut -= length
     this.packetsOutSegs--
+    this.#popRecord(segment)
+  }
+
+  #popRecord(segment: SentSegment): void {
+    this.#unwatch(segment)
     this.#ring[this.head & (this.#ring.length - 1)] = NOBODY
-    if (spareRecords.length < MOST_SPARE_RECORDS) spareRecords.push(segment)
+    giveBack(segment)
     this.head++
     if (this.#firstLost < this.head) this.#firstLost = this.head
     if (this.highestSacked < this.head) this.highestSacked = -1
     // The SYN is the first, and for many connections the last.
-    if (this.head === this.tail && (this.#ring.length > LARGE_RING || this.head === 1)) this.#ring = NO_RING
+    if (this.head === this.#tail && (this.#ring.length > LARGE_RING || this.head === 1)) this.#ring = NO_RING
   }
 
   /** The oldest segment is acknowledged up to `una`: what remains keeps its marks. */
@@ -257,8 +288,9 @@ export class Scoreboard {
    * tcp_timeout_mark_lost). After `reneged` the selective acknowledgements are worth nothing (rfc2018#8).
    */
   markAllLost(reneged: boolean): void {
+    this.unroll()
     this.resetRenoSacks()
-    for (let position = this.head; position < this.tail; position++) {
+    for (let position = this.head; position < this.#tail; position++) {
       if (reneged) this.#clearSacked(position)
       this.clearRetransmitted(position)
       this.markLost(position)
@@ -273,7 +305,7 @@ export class Scoreboard {
   /** Nothing is lost after all. */
   clearLost(): void {
     let cleared = false
-    for (let position = this.head; position < this.tail; position++) {
+    for (let position = this.head; position < this.#tail; position++) {
       const segment = this.at(position)
       if ((segment.state & Sent.Lost) !== 0) {
         cleared = true
@@ -288,14 +320,14 @@ export class Scoreboard {
   /** Position of the next segment that is lost and not yet sent again, or −1. */
   nextLost(): number {
     if (this.lostOutSegs === 0) return -1
-    for (let position = Math.max(this.#firstLost, this.head); position < this.tail; position++) {
+    for (let position = Math.max(this.#firstLost, this.head); position < this.#tail; position++) {
       const state = this.at(position).state
       if ((state & (Sent.Lost | Sent.Retrans)) === Sent.Lost) {
         this.#firstLost = position
         return position
       }
     }
-    this.#firstLost = this.tail
+    this.#firstLost = this.#tail
     return -1
   }
 
@@ -303,30 +335,16 @@ export class Scoreboard {
    * Cuts a segment in two at `length` bytes, when the segment size has fallen since it was sent. Both halves keep the marks.
    */
   split(position: number, length: number): void {
-    if (this.tail - this.head === this.#ring.length) this.#grow()
+    this.unroll()
+    if (this.#tail - this.head === this.#ring.length) this.#grow()
     const mask = this.#ring.length - 1
-    const spare = spareRecords.pop() ?? new SentSegment()
-    for (let p = this.tail; p > position + 1; p--) this.#ring[p & mask] = this.#ring[(p - 1) & mask] as SentSegment
-    this.#ring[(position + 1) & mask] = spare
-    this.tail++
     const first = this.at(position)
-    const cut = ((first.seq + length) | 0) as Seq
-    spare.seq = cut
-    spare.end = first.end
-    spare.state = first.state
-    spare.flags = first.flags
-    spare.xmitTs = first.xmitTs
-    spare.firstXmitTs = first.firstXmitTs
-    spare.retransmissions = first.retransmissions
-    spare.delivered = first.delivered
-    spare.deliveredTs = first.deliveredTs
-    spare.firstSentTs = first.firstSentTs
-    spare.appLimited = first.appLimited
-    spare.txInFlight = first.txInFlight
-    spare.lost = first.lost
-    spare.isWatched = false
-    if (first.isWatched) this.#watchAfter(first, spare)
-    first.end = cut
+    for (let p = this.#tail; p > position + 1; p--) this.#ring[p & mask] = this.#ring[(p - 1) & mask] as SentSegment
+    this.#tail++
+    const second = this.#copyOf(first)
+    this.#ring[(position + 1) & mask] = second
+    second.seq = ((first.seq + length) | 0) as Seq
+    first.end = second.seq
     first.flags = 0
     this.packetsOutSegs++
     if ((first.state & Sent.Sacked) !== 0) this.sackedOutSegs++
@@ -334,6 +352,40 @@ export class Scoreboard {
     if ((first.state & Sent.Retrans) !== 0) this.retransOutSegs++
     if (this.#firstLost > position) this.#firstLost = position
     if (this.highestSacked >= position) this.highestSacked++
+  }
+
+  /** The first of a run gets a record of its own; returns that of the others. */
+  #cutOff(run: SentSegment): SentSegment {
+    const rest = this.#copyOf(run)
+    rest.seq = ((run.seq + run.size) | 0) as Seq
+    rest.txInFlight += run.size
+    rest.size = run.size
+    rest.count = run.count - 1
+    run.end = rest.seq
+    run.count = 1
+    return rest
+  }
+
+  /** The same again, sent at the same time. */
+  #copyOf(segment: SentSegment): SentSegment {
+    const copy = takeRecord()
+    copy.seq = segment.seq
+    copy.end = segment.end
+    copy.state = segment.state
+    copy.flags = segment.flags
+    copy.xmitTs = segment.xmitTs
+    copy.firstXmitTs = segment.firstXmitTs
+    copy.retransmissions = segment.retransmissions
+    copy.delivered = segment.delivered
+    copy.deliveredTs = segment.deliveredTs
+    copy.firstSentTs = segment.firstSentTs
+    copy.appLimited = segment.appLimited
+    copy.txInFlight = segment.txInFlight
+    copy.lost = segment.lost
+    copy.count = 1
+    copy.isWatched = false
+    if (segment.isWatched) this.#watchAfter(segment, copy)
+    return copy
   }
 
   /**
@@ -363,10 +415,11 @@ export class Scoreboard {
   /** Drops everything: the connection is gone. */
   clear(): void {
     this.#ring = NO_RING
-    this.head = this.tail
-    this.#firstLost = this.tail
+    this.head = this.#tail
+    this.#runs = 0
+    this.#firstLost = this.#tail
     this.highestSacked = -1
-    this.eldest = this.#youngest = null
+    this.#eldest = this.#youngest = null
     this.#known = NONE
     this.packetsOut = this.sackedOut = this.lostOut = this.retransOut = 0
     this.packetsOutSegs = this.sackedOutSegs = this.lostOutSegs = this.retransOutSegs = 0
@@ -378,8 +431,9 @@ export class Scoreboard {
     let previous: SentSegment | null = null
     let highest = -1
     let watched = 0
-    for (let position = this.head; position < this.tail; position++) {
-      const segment = this.at(position)
+    let runs = 0
+    for (let position = this.head; position < this.#tail; position++) {
+      const segment = this.#ring[position & (this.#ring.length - 1)] as SentSegment
       if (!seqLt(segment.seq, segment.end)) return `segment ${position} is empty`
       if (previous !== null && previous.end !== segment.seq) return `a gap before segment ${position}`
       if ((segment.state & Sent.Sacked) !== 0 && (segment.state & (Sent.Lost | Sent.Retrans)) !== 0)
@@ -387,7 +441,11 @@ export class Scoreboard {
       if (segment.isWatched !== inNetwork(segment)) return `segment ${position} is watched: ${segment.isWatched}`
       if (segment.isWatched) watched++
       out += segment.length
-      outSegs++
+      outSegs += segment.count
+      if (segment.count > 1) {
+        runs++
+        if (segment.length !== segment.count * segment.size || segment.state !== 0) return `run ${position} is none`
+      }
       if ((segment.state & Sent.Sacked) !== 0) {
         sacked += segment.length
         sackedSegs++
@@ -404,11 +462,12 @@ export class Scoreboard {
       previous = segment
     }
     let last: SentSegment | null = null
-    for (let segment = this.eldest; segment !== null; segment = segment.younger) {
+    for (let segment = this.#eldest; segment !== null; segment = segment.younger) {
       if (segment.older !== last || (last !== null && last.xmitTs > segment.xmitTs)) return 'watched out of order'
       last = segment
       watched--
     }
+    if (runs !== this.#runs) return `${runs} runs, and ${this.#runs} counted`
     if (watched !== 0 || last !== this.#youngest) return 'not all of those in the network are watched'
     const counted = [out, outSegs, lost, lostSegs, retrans, retransSegs]
     const kept = [
@@ -431,7 +490,8 @@ export class Scoreboard {
   /** Whether every byte from `una` to `nxt` is covered, for the tests. */
   covers(una: Seq, nxt: Seq): boolean {
     if (this.isEmpty) return una === nxt
-    return seqLeq(this.at(this.head).seq, una) && this.at(this.tail - 1).end === nxt
+    const newest = this.#ring[(this.#tail - 1) & (this.#ring.length - 1)] as SentSegment
+    return seqLeq(this.oldest.seq, una) && newest.end === nxt
   }
 
   /** It was sent just now. */
@@ -440,7 +500,7 @@ export class Scoreboard {
     segment.isWatched = true
     segment.older = last
     segment.younger = null
-    if (last === null) this.eldest = segment
+    if (last === null) this.#eldest = segment
     else last.younger = segment
     this.#youngest = segment
   }
@@ -458,7 +518,7 @@ export class Scoreboard {
   #unwatch(segment: SentSegment): void {
     if (!segment.isWatched) return
     const { older, younger } = segment
-    if (older === null) this.eldest = younger
+    if (older === null) this.#eldest = younger
     else older.younger = younger
     if (younger === null) this.#youngest = older
     else younger.older = older
@@ -470,7 +530,7 @@ export class Scoreboard {
   /** Marks were taken back: whatever is in the network, in its order. */
   #watchAnew(): void {
     const found: SentSegment[] = []
-    for (let position = this.head; position < this.tail; position++) {
+    for (let position = this.head; position < this.#tail; position++) {
       const segment = this.at(position)
       this.#unwatch(segment)
       if (inNetwork(segment)) found.push(segment)

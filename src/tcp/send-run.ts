@@ -19,10 +19,11 @@ export function sendRun(c: Connection, sink: SegmentSink, limit: number, now: nu
   const ect = c.ecn.on
   out.flags = Flag.ACK | c.ecn.flags(false)
   const pace = currentPace(c)
-  for (; left > 0 && !isPaced(c, now); left--) {
+  for (let follows = false; left > 0 && !isPaced(c, now); left--) {
     out.seq = sender.sndNxt
     if (!write(c, sink, out, limit, now, false, ect)) break
-    sender.onSent(limit, Flag.ACK, limit, now)
+    sender.onRunSent(limit, follows, now)
+    follows = true
     cc.onSent?.(now, limit, sender.board.inFlight, sender.sampler.isAppLimited)
     pacer.onSent(now, limit, pace)
     ackPolicy.onDataSent(now)
@@ -36,6 +37,7 @@ export function sendRun(c: Connection, sink: SegmentSink, limit: number, now: nu
 function runLength({ sender, recovery, host, mtuProbe, cc }: Connection, limit: number): number {
   const { board } = sender
   if (recovery.caState !== CaState.Open || recovery.frto || board.lostOutSegs > 0) return 0
+  if (board.reno || board.sackedOutSegs > 0) return 0
   if (mtuProbe.isOn || host.outSegment.sackCount > 0) return 0
   const usable = seqDiff(seqAdd(sender.sndUna, sender.sndWnd), sender.sndNxt)
   return Math.floor(Math.min(sender.notSent, usable, cc.cwnd - board.inFlight) / limit) - 1

@@ -1,8 +1,9 @@
 import { RateSampler } from '../congestion/index.ts'
 import { Flag, type Seq, seqAdd, seqDiff, seqGeq, seqGt, seqLeq, seqLt } from '../wire/index.ts'
 import type { AckResult } from './loss/ack-result.ts'
-import { Scoreboard, Sent } from './scoreboard.ts'
+import { Scoreboard } from './scoreboard.ts'
 import { SendQueue } from './send-queue.ts'
+import { Sent, type SentSegment } from './sent-segment.ts'
 
 /** rfc9293#3.7.1: what to assume where the peer names no MSS. */
 export const DEFAULT_MSS_IPV4 = 536
@@ -185,6 +186,20 @@ export class Sender {
     if ((flags & Flag.FIN) !== 0) this.finSent = true
   }
 
+  /** The same for one of several full segments that leave in one go; `follows`: it is not the first. */
+  onRunSent(length: number, follows: boolean, now: number): void {
+    const { board } = this
+    const end = seqAdd(this.sndNxt, length)
+    if (follows) board.extend()
+    else {
+      const segment = board.push(this.sndNxt, end, 0, now)
+      this.sampler.onSent(segment, now, board.packetsOut - length, board.inFlight)
+    }
+    this.sndNxt = end
+    this.bytesSent += length
+    this.lastSentTs = now
+  }
+
   /** What was sent and not acknowledged counts as not sent: the peer has shown that it threw it away. */
   takeBack(): void {
     this.board.clear()
@@ -199,8 +214,14 @@ export class Sender {
     let data = seqDiff(una, this.sndUna)
     const sackedBefore = board.sackedOut
     while (!board.isEmpty) {
-      const segment = board.at(board.head)
+      const segment = board.oldest
       if (seqGeq(segment.seq, una)) break
+      if (segment.count > 1) {
+        const count = Math.min(segment.count, Math.floor(seqDiff(una, segment.seq) / segment.size))
+        if (count === 0) board.unroll()
+        else this.#onRunAcked(segment, count, recoveryPoint, ack)
+        continue
+      }
       if (seqGt(segment.end, una)) {
         // Part of a segment: the receiver's window ended in it, or it was sent as one of another size.
         ack.acked += seqDiff(una, segment.seq)
@@ -228,6 +249,15 @@ export class Sender {
     if (seqLt(this.sndSml, una)) this.sndSml = una
     this.bytesAcked += data
     if (data > 0) this.queue.release(this.queue.base + data)
+  }
+
+  #onRunAcked(run: SentSegment, count: number, recoveryPoint: Seq, ack: AckResult): void {
+    const bytes = count * run.size
+    ack.onRunDelivered(run, count, recoveryPoint)
+    ack.acked += bytes
+    ack.ackedSegs += count
+    ack.delivered += bytes
+    this.board.popRun(count)
   }
 
   /**

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { RateSampler } from '../../src/congestion/index.ts'
 import { AckResult } from '../../src/tcp/loss/ack-result.ts'
 import { applySack } from '../../src/tcp/loss/sack.ts'
-import { Scoreboard, Sent } from '../../src/tcp/scoreboard.ts'
+import { Scoreboard } from '../../src/tcp/scoreboard.ts'
+import { Sent } from '../../src/tcp/sent-segment.ts'
 import { Segment, type Seq, seqAdd, toSeq } from '../../src/wire/index.ts'
 
 const FIRST = toSeq(2 ** 31 - 40)

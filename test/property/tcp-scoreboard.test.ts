@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Scoreboard, Sent } from '../../src/tcp/scoreboard.ts'
+import { Scoreboard } from '../../src/tcp/scoreboard.ts'
+import { Sent } from '../../src/tcp/sent-segment.ts'
 import { type Seq, seqAdd, seqDiff, toSeq } from '../../src/wire/index.ts'
 
 /** What the scoreboard is supposed to be: a list of segments with sets of marks, counted each time that somebody asks. */

@@ -1,6 +1,6 @@
 import type { Tracer } from '../../src/observe/tracer.ts'
 import { CaState, type Connection, State } from '../../src/tcp/index.ts'
-import { Sent } from '../../src/tcp/scoreboard.ts'
+import { Sent } from '../../src/tcp/sent-segment.ts'
 import type { VirtualClock } from '../../src/testing/sim/virtual-clock.ts'
 import { Flag, type Segment, type Seq, seqAdd, seqDiff, seqGt, seqLt, seqPrint } from '../../src/wire/index.ts'
 

@@ -1,6 +1,6 @@
 import { RateSampler } from '../../congestion/index.ts'
-import { type Seq, seqGt, seqLt } from '../../wire/index.ts'
-import { Sent, type SentSegment } from '../scoreboard.ts'
+import { type Seq, seqAdd, seqGt, seqLt } from '../../wire/index.ts'
+import { Sent, type SentSegment } from '../sent-segment.ts'
 
 const NOBODYS = new RateSampler()
 
@@ -103,6 +103,24 @@ export class AckResult {
     this.rackXmitTs = -1
     this.onceXmitTs = -1
     this.priorDeliveredTs = -1
+  }
+
+  /** The same for the first `count` of a run: all that counts of them are the first and the last. */
+  onRunDelivered(run: SentSegment, count: number, recoveryPoint: Seq): void {
+    const { seq, end, size, txInFlight } = run
+    run.end = seqAdd(seq, size)
+    this.onDelivered(run, false, recoveryPoint)
+    if (count > 1) {
+      const before = (count - 1) * size
+      run.seq = seqAdd(seq, before)
+      run.end = seqAdd(run.seq, size)
+      run.txInFlight += before
+      this.onDelivered(run, false, recoveryPoint)
+      this.deliveredSegs += count - 2
+    }
+    run.seq = seq
+    run.end = end
+    run.txInFlight = txInFlight
   }
 
   /** A segment is delivered, by SACK or in sequence, for the first time. `recoveryPoint`: end of what was sent before the episode. */

@@ -1,4 +1,5 @@
-import { type Scoreboard, Sent } from '../scoreboard.ts'
+import type { Scoreboard } from '../scoreboard.ts'
+import { Sent } from '../sent-segment.ts'
 import { CaState } from '../state.ts'
 import type { AckResult } from './ack-result.ts'
 import type { LossContext, LossDetector } from './detector.ts'

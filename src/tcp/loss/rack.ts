@@ -1,5 +1,6 @@
 import { type Seq, seqGt } from '../../wire/index.ts'
-import { type Scoreboard, Sent, type SentSegment } from '../scoreboard.ts'
+import type { Scoreboard } from '../scoreboard.ts'
+import { Sent, type SentSegment } from '../sent-segment.ts'
 import { CaState } from '../state.ts'
 import type { AckResult } from './ack-result.ts'
 import type { LossContext, LossDetector } from './detector.ts'

@@ -1,5 +1,6 @@
 import { type Segment, type Seq, seqGt, seqLeq, seqLt } from '../../wire/index.ts'
-import { type Scoreboard, Sent } from '../scoreboard.ts'
+import type { Scoreboard } from '../scoreboard.ts'
+import { Sent } from '../sent-segment.ts'
 import { CaState } from '../state.ts'
 import type { AckResult } from './ack-result.ts'
 import type { LossContext, LossDetector } from './detector.ts'
@@ -41,8 +42,7 @@ export function applySack(
 }
 
 /** Whether the peer threw away what it had selectively acknowledged (rfc2018#8): its cumulative ACK stops short of it. */
-export const isReneging = (board: Scoreboard): boolean =>
-  !board.isEmpty && (board.at(board.head).state & Sent.Sacked) !== 0
+export const isReneging = (board: Scoreboard): boolean => !board.isEmpty && (board.oldest.state & Sent.Sacked) !== 0
 
 /**
  * Loss detection by counting SACKs (rfc6675#4, IsLost): a segment is lost when as many as `reordering` segments above it have arrived. With

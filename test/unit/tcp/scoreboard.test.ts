@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Scoreboard, Sent } from '../../../src/tcp/scoreboard.ts'
+import { Scoreboard } from '../../../src/tcp/scoreboard.ts'
+import { Sent } from '../../../src/tcp/sent-segment.ts'
 import { seqAdd, toSeq } from '../../../src/wire/index.ts'
 
 const START = toSeq(-1500)

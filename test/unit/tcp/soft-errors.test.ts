@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Tracer } from '../../../src/observe/tracer.ts'
 import { CloseReason, State } from '../../../src/tcp/index.ts'
+import { deafTracer } from '../../support/deaf-tracer.ts'
 import { CLASSIC, data, established, type Script, type ScriptOptions } from '../../support/script.ts'
 
 // Errors that do not end a connection: rfc9293#3.9.1.8, #3.9.2.2, and the first threshold of #3.8.3.
@@ -10,17 +11,7 @@ const RTOS = [300, 900, 2100, 4500]
 /** A tracer that hears of soft errors only. */
 function listener(): { heard: number[]; tracer: Tracer } {
   const heard: number[] = []
-  const ignore = (): void => {}
-  const tracer: Tracer = {
-    segmentSent: ignore,
-    segmentReceived: ignore,
-    stateChanged: ignore,
-    caStateChanged: ignore,
-    cwndChanged: ignore,
-    timerFired: ignore,
-    softError: (_id, _now, reason) => heard.push(reason),
-  }
-  return { heard, tracer }
+  return { heard, tracer: { ...deafTracer, softError: (_id, _now, reason) => heard.push(reason) } }
 }
 
 const classic = (options: ScriptOptions = {}): Script =>
@@ -40,8 +31,9 @@ describe('soft errors', () => {
   it('[rfc9293#3.9.1.8 SHLD-20] [rfc1122#4.2.4.1] nobody else hears of them', () => {
     const s = unreachable(classic()).expectSent().expectEvents().expectState(State.ESTABLISHED).expectQuiet()
     // A tracer that does not care.
-    const { softError: _, ...tracer } = listener().tracer
-    unreachable(classic({ tracer })).expectEvents().expectState(State.ESTABLISHED)
+    unreachable(classic({ tracer: deafTracer }))
+      .expectEvents()
+      .expectState(State.ESTABLISHED)
     expect(s.c.closeReason).toBe(CloseReason.None)
   })
 

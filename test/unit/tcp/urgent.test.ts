@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Tracer } from '../../../src/observe/tracer.ts'
 import { State } from '../../../src/tcp/index.ts'
+import { deafTracer } from '../../support/deaf-tracer.ts'
 import { ack, established, type ScriptOptions } from '../../support/script.ts'
 
 // rfc9293#3.8.5, rfc6093: the urgent pointer is a mark in the stream and nothing more; what it marks is delivered in line.
@@ -8,17 +9,7 @@ import { ack, established, type ScriptOptions } from '../../support/script.ts'
 /** A tracer that hears of nothing but urgent data: of how many bytes, each time. */
 function listener(): { heard: number[]; tracer: Tracer } {
   const heard: number[] = []
-  const ignore = (): void => {}
-  const tracer: Tracer = {
-    segmentSent: ignore,
-    segmentReceived: ignore,
-    stateChanged: ignore,
-    caStateChanged: ignore,
-    cwndChanged: ignore,
-    timerFired: ignore,
-    urgentData: (_id, _now, bytes) => heard.push(bytes),
-  }
-  return { heard, tracer }
+  return { heard, tracer: { ...deafTracer, urgentData: (_id, _now, bytes) => heard.push(bytes) } }
 }
 
 const roomy: ScriptOptions = { connection: { rcvbuf: 65_535 } }
