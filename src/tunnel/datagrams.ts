@@ -124,6 +124,8 @@ export interface TunnelSettings {
   readonly tcp_limit_output_bytes: number
   /** Of sockets that are opened from now on. */
   readonly ip_default_ttl: number
+  /** min, default, max; the last tells how large the buffer of a socket should be that is opened from now on. */
+  readonly tcp_rmem: readonly [number, number, number]
 }
 
 export interface TunnelCounters {

@@ -18,6 +18,7 @@ const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
 const SO_TYPE = 3
 const SO_REUSEPORT = 15
+const SO_RCVBUFFORCE = 33
 const IPPROTO_IP = 0
 const IP_MTU_DISCOVER = 10
 const IPV6_MTU_DISCOVER = 23
@@ -47,6 +48,8 @@ export interface NativeSockets {
   open(request: NativeRequest): number | ErrorCode
   /** UDP_SEGMENT: what is sent from now on leaves in datagrams of `size` bytes, the last one shorter; 0: as it is. False: refused. */
   setSegment(fd: number, size: number): boolean
+  /** SO_RCVBUFFORCE: a receive buffer beyond the system's limit, which CAP_NET_ADMIN allows; else nothing. */
+  forceReceiveBuffer?(fd: number, bytes: number): void
   /** Of a descriptor that dgram did not take. */
   close(fd: number): void
   /** Absent: dgram sends and reads all. */
@@ -124,6 +127,10 @@ class LinuxSockets implements NativeSockets {
 
   setSegment(fd: number, size: number): boolean {
     return this.#set(fd, SOL_UDP, UDP_SEGMENT, size)
+  }
+
+  forceReceiveBuffer(fd: number, bytes: number): void {
+    this.#set(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes)
   }
 
   close(fd: number): void {

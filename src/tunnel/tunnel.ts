@@ -162,13 +162,14 @@ export class UdpTunnel implements Tunnel {
     shareAddress: boolean = false,
     reusePort: boolean = false,
   ): UdpSocket | ErrorCode {
-    const { ip_default_ttl: ttl } = this.owner.settings
+    const { ip_default_ttl: ttl, tcp_rmem } = this.owner.settings
     const [dgram, recvBufferSize] = [this.#dgram, this.#recvBufferSize]
     const native = this.#nativeFor(family, loopback)
     // A simulated network cuts nothing.
     const whole = this.mtuProber === null || loopback || dgram !== undefined ? null : this.#door
     const door = this.#offload && dgram === undefined ? this.#findDoor : undefined
-    const options = { family, address, port, dgram, recvBufferSize, ttl, shareAddress, reusePort, native, whole, door }
+    const buffers = { recvBufferSize, largestBuffer: tcp_rmem[2] }
+    const options = { family, address, port, dgram, ...buffers, ttl, shareAddress, reusePort, native, whole, door }
     return UdpSocket.open(options, this)
   }
 

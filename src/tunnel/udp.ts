@@ -23,8 +23,10 @@ const log = debuglog('sluice')
 
 /** What systems begin with, or near it: then it is left to them. */
 const USUAL_TTL = 64
-/** Bytes of socket buffer to ask for. The kernel grants what its limits allow. */
+/** Bytes of socket buffer to ask for, at least. The kernel grants what its limits allow. */
 const WANTED_BUFFER = 4 << 20
+/** linux: twice what is asked for is granted, half of `tcp_rmem` is window, and what came in 1,500-byte datagrams takes 2.2 times its bytes. */
+const SHARE_OF_RMEM = 0.6
 const LEAST_BUFFER = 128 << 10
 
 /** Who owns a socket: told of what it reads, and of what it could not send. */
@@ -48,6 +50,8 @@ export interface UdpSocketOptions {
   dgram: DgramModule | undefined
   /** `SO_RCVBUF` to set; undefined: as much as can be had. */
   recvBufferSize: number | undefined
+  /** The largest buffer of a connection (`tcp_rmem`), whose window this one's has to back. */
+  largestBuffer: number
   /** Hops that its datagrams may take (rfc9293#3.9.2 MUST-49). */
   ttl: number
   /** Other sockets that say the same may have the same address: only for sockets that are connected at once. */
@@ -135,7 +139,7 @@ export class UdpSocket {
   private constructor(
     promised: SocketAsPromised,
     family: Family,
-    recvBufferSize: number | undefined,
+    { recvBufferSize, largestBuffer }: Pick<UdpSocketOptions, 'recvBufferSize' | 'largestBuffer'>,
     user: UdpSocketUser,
     native: NativeSockets | null,
     fd: number,
@@ -154,7 +158,10 @@ export class UdpSocket {
     this.family = family
     this.localAddress = bound.address
     this.localPort = bound.port
-    this.budget = new SocketBudget(setBuffers(raw, recvBufferSize))
+    const wanted = Math.max(WANTED_BUFFER, Math.ceil(largestBuffer * SHARE_OF_RMEM))
+    // More than is usual was asked for by whoever set `tcp_rmem`: privilege goes beyond the system's limit.
+    const force = wanted > WANTED_BUFFER && fd >= 0 ? () => native?.forceReceiveBuffer?.(fd, wanted) : ignore
+    this.budget = new SocketBudget(setBuffers(raw, recvBufferSize, wanted, force))
     log(
       'UDP %s port %d: %d bytes to receive into%s',
       bound.address,
@@ -212,7 +219,7 @@ export class UdpSocket {
     let socket: UdpSocket | null = null
     if (failure === null) {
       try {
-        socket = new UdpSocket(promised, options.family, options.recvBufferSize, user, native, fd, options.door ?? null)
+        socket = new UdpSocket(promised, options.family, options, user, native, fd, options.door ?? null)
         if (options.ttl !== USUAL_TTL) attempt(() => promised.socket.setTTL(options.ttl))
       } catch (error) {
         // Bound in name only: the descriptor could not be had.
@@ -478,13 +485,14 @@ export class UdpSocket {
 }
 
 /** Asks for large buffers and returns what was granted for receiving. */
-function setBuffers(raw: dgram.Socket, recvBufferSize: number | undefined): number {
+function setBuffers(raw: dgram.Socket, recvBufferSize: number | undefined, wanted: number, force: () => void): number {
   if (recvBufferSize !== undefined) {
     attempt(() => raw.setRecvBufferSize(recvBufferSize))
   } else {
-    askForMost((size) => raw.setRecvBufferSize(size))
+    askForMost(wanted, (size) => raw.setRecvBufferSize(size))
+    force()
   }
-  askForMost((size) => raw.setSendBufferSize(size))
+  askForMost(WANTED_BUFFER, (size) => raw.setSendBufferSize(size))
   try {
     return raw.getRecvBufferSize()
   } catch {
@@ -493,8 +501,8 @@ function setBuffers(raw: dgram.Socket, recvBufferSize: number | undefined): numb
 }
 
 /** Linux cuts a request that is too large down to its limit; BSDs refuse it, and want to be asked for less. */
-function askForMost(ask: (size: number) => void): void {
-  for (let size = WANTED_BUFFER; size >= LEAST_BUFFER; size >>= 1) {
+function askForMost(wanted: number, ask: (size: number) => void): void {
+  for (let size = wanted; size >= LEAST_BUFFER; size >>= 1) {
     if (attempt(() => ask(size))) return
   }
 }

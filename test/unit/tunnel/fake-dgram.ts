@@ -34,6 +34,9 @@ export class FakeNetwork {
   readonly descriptors: { request: NativeRequest; segment: number; closed: boolean }[] = []
   /** Each size that was set, in order. */
   readonly segments: number[] = []
+  /** Bytes of receive buffer that were asked for, and beyond the system's limit. */
+  readonly recvBufferSizes: number[] = []
+  readonly forced: number[] = []
 
   readonly native: NativeSockets = {
     open: (request) => this.descriptors.push({ request, segment: 0, closed: false }) - 1,
@@ -42,6 +45,7 @@ export class FakeNetwork {
       this.descriptors[fd].segment = size
       return true
     },
+    forceReceiveBuffer: (_fd, bytes) => void this.forced.push(bytes),
     close: (fd) => {
       this.descriptors[fd].closed = true
     },
@@ -194,7 +198,10 @@ export class FakeSocket extends EventEmitter {
     return this.net.stalled ? 1 : 0
   }
 
-  setRecvBufferSize(): void {}
+  setRecvBufferSize(size: number): void {
+    this.net.recvBufferSizes.push(size)
+  }
+
   setSendBufferSize(): void {}
 
   getRecvBufferSize(): number {

@@ -26,6 +26,7 @@ export class TestHost implements TunnelOwner {
     max_paths: 1000,
     tcp_limit_output_bytes: 4 << 20,
     ip_default_ttl: 64,
+    tcp_rmem: [4096, 131_072, 6 << 20] as [number, number, number],
   } satisfies TunnelSettings
   readonly counters = new Mib()
   readonly heard: Heard[] = []

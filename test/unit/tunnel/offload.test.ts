@@ -252,3 +252,22 @@ describe('receiving', () => {
     expect(own.counters.UdpInErrors).toBe(1)
   })
 })
+
+describe('the receive buffer', () => {
+  it('is asked for as the largest window needs it', () => {
+    const { net, host: own } = host()
+    own.open(THERE, 80)
+    own.settings.tcp_rmem = [4096, 131_072, 32 << 20]
+    own.open(THERE, 81)
+    expect(net.recvBufferSizes).toEqual([4 << 20, Math.ceil(0.6 * (32 << 20))])
+    // Privilege is used only for what somebody has set.
+    expect(net.forced).toEqual([Math.ceil(0.6 * (32 << 20))])
+  })
+
+  it('is what was asked for, where somebody says so', () => {
+    const { net, host: own } = host({ recvBufferSize: 212_992 })
+    own.settings.tcp_rmem = [4096, 131_072, 32 << 20]
+    own.open(THERE, 80)
+    expect([net.recvBufferSizes, net.forced]).toEqual([[212_992], []])
+  })
+})
