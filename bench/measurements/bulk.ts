@@ -31,7 +31,7 @@ function bulkOf(connections: number, settingsBeside: readonly Setting[]): Measur
     settingsBeside,
     settings: (quick) => ({
       connections,
-      warmup: quick ? 200 : 700,
+      warmup: quick ? 1000 : 3000,
       duration: quick ? 500 : 2000,
       chunk: 65_536,
     }),

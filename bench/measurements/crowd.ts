@@ -1,8 +1,8 @@
 // What a byte costs where few or many connections are busy: each sends a message, waits for a byte in answer, and sends the next.
 
-import { costPerGigabyte, machineBusySeconds } from '../busy.ts'
 import { kindsForMany, whyTooMany } from './descriptors.ts'
 import { ignoreErrors, type Measurement, openMany } from './measurement.ts'
+import { Steady } from './steady.ts'
 
 const CROWDS = [10, 100, 1000, 10_000]
 const GO_ON = Buffer.of(1)
@@ -20,41 +20,25 @@ function crowdOf(connections: number): Measurement {
       { name: 'cost', title: `${what}, processors`, unit: 's/GB', better: 'less' },
       { name: 'throughput', title: what, unit: 'MB/s', better: 'more' },
     ],
-    settings: (quick) => ({ connections, size: 16_384, warmup: quick ? 200 : 1000, duration: quick ? 500 : 2000 }),
+    settings: (quick) => ({ connections, size: 16_384, warmup: quick ? 500 : 3000, duration: quick ? 500 : 2000 }),
     seconds: ({ warmup, duration }) => (warmup + duration + connections) / 1000,
     whyNot: (kind) => whyTooMany(kind, connections),
 
     async serve(transport, { size, warmup, duration }) {
       const sample: Record<string, number> = {}
-      let began = -1
-      let from = -1
-      let busy: number | null = null
-      let bytes = 0
-      let isOver = false
-      const counted = (now: number, length: number): void => {
-        if (began < 0) began = now
-        if (from < 0) {
-          if (now - began < warmup) return
-          from = now
-          busy = machineBusySeconds()
-          return
-        }
-        bytes += length
-        if (now - from < duration || isOver) return
-        isOver = true
-        sample.throughput = bytes / (now - from) / 1000
-        const cost = costPerGigabyte(busy, machineBusySeconds(), bytes)
-        if (cost !== null) sample.cost = cost
-      }
+      const steady = new Steady(warmup, duration)
       const address = await transport.listen((connection) => {
         let missing = size
         ignoreErrors(connection)
         connection.on('data', ({ length }) => {
-          counted(performance.now(), length)
+          if (steady.add(length)) {
+            sample.throughput = steady.bytes / steady.seconds / 1e6
+            if (steady.cost !== null) sample.cost = steady.cost
+          }
           missing -= length
           if (missing > 0) return
           missing = size
-          connection.write(isOver ? STOP : GO_ON)
+          connection.write(steady.isOver ? STOP : GO_ON)
         })
       })
       return { addresses: [address], finish: () => sample }

@@ -1,9 +1,9 @@
 // Connections that carry as much as they can from the driving to the serving process: what an application reads in a second, and what the
 // machine worked for it.
 
-import { costPerGigabyte, machineBusySeconds } from '../busy.ts'
 import type { Connection } from '../transports/index.ts'
 import { ignoreErrors, type Measurement, openMany } from './measurement.ts'
+import { Steady } from './steady.ts'
 
 /** Bytes after which the event loop turns: a kernel that takes all at once would never let it, and what is received would never be heard. */
 const MOST_OF_A_TURN = 1 << 20
@@ -17,31 +17,14 @@ export const stream: Pick<Measurement, 'serve' | 'drive' | 'seconds'> = {
 
   async serve(transport, { warmup, duration, connections, chunk }) {
     const sample: Record<string, number> = {}
+    const steady = new Steady(warmup, duration)
     let open = 0
-    let began = -1
-    let from = -1
-    let busy: number | null = null
-    let bytes = 0
-    let done = false
     const address = await transport.listen((connection) => {
       open++
       ignoreErrors(connection)
-      connection.on('data', (data) => {
-        if (open < connections || done) return
-        const now = performance.now()
-        if (began < 0) began = now
-        // Windows open, code is compiled: from then on it counts.
-        if (from < 0) {
-          if (now - began < warmup) return
-          from = now
-          busy = machineBusySeconds()
-          return
-        }
-        bytes += data.length
-        if (now - from < duration) return
-        done = true
-        const seconds = (now - from) / 1000
-        const cost = costPerGigabyte(busy, machineBusySeconds(), bytes)
+      connection.on('data', ({ length }) => {
+        if (open < connections || !steady.add(length)) return
+        const { bytes, seconds, cost } = steady
         sample.throughput = bytes / seconds / 1e6
         sample.messages = bytes / chunk / seconds
         if (cost !== null) sample.cost = cost

@@ -13,5 +13,5 @@ export const writes: Measurement = {
     { name: 'messages', title: `writes of ${SIZE} bytes`, unit: '/s', better: 'more' },
     { name: 'cost', title: `writes of ${SIZE} bytes, processors`, unit: 's/GB', better: 'less' },
   ],
-  settings: (quick) => ({ connections: 1, warmup: quick ? 200 : 700, duration: quick ? 500 : 2000, chunk: SIZE }),
+  settings: (quick) => ({ connections: 1, warmup: quick ? 1000 : 3000, duration: quick ? 500 : 2000, chunk: SIZE }),
 }

@@ -2,8 +2,8 @@ import type { SegmentSink } from './host.ts'
 
 const MAX_BLOCK = 65_536
 const MIN_BLOCK = 1024
-/** Free blocks of the largest and of the smallest size kept by the process for the next queue that needs one: 4 MiB, and 1 MiB. */
-const MAX_SPARE_BLOCKS = 64
+/** Free blocks of the largest and of the smallest size kept by the process for the next queue that needs one: 16 MiB where as much was once under way, and 1 MiB. */
+const MAX_SPARE_BLOCKS = 256
 const MAX_SPARE_SMALL = 1024
 
 const spareBlocks: Buffer[] = []
