@@ -1,9 +1,10 @@
 // Takes one sample: two processes, one serves, one drives; none is left when it is done.
 
-import { type ChildProcess, fork } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Measurement, Sample, Settings } from './measurements/index.ts'
 import type { Answer, Order, Task } from './peer.ts'
+import { PeerProcess } from './peer-process.ts'
 import type { Variant } from './transports/index.ts'
 
 const PEER = fileURLToPath(new URL('peer.ts', import.meta.url))
@@ -44,43 +45,27 @@ function profiled(profile: Parameters<typeof takeSample>[3], side: 'server' | 'c
 
 type Reply<Key extends string> = Extract<Answer, Record<Key, unknown>>
 
-class Peer {
-  readonly #child: ChildProcess
-  readonly #gone: Promise<unknown>
-
+class Peer extends PeerProcess {
   readonly #limit: number
 
   constructor(limit: number) {
+    super(fork(PEER, [], { execArgv: [...process.execArgv, '--expose-gc'] }))
     this.#limit = limit
-    this.#child = fork(PEER, [], { execArgv: [...process.execArgv, '--expose-gc'] })
     // What goes wrong with it shows in its end.
-    this.#child.on('error', () => {})
-    this.#gone = new Promise((resolve) => this.#child.once('exit', resolve))
+    this.child.on('error', () => {})
   }
 
   ask<Key extends 'addresses' | 'sample'>(order: Order): Promise<Reply<Key>> {
     return new Promise((resolve, reject) => {
       const gone = (): void => reject(new Error(`the process ended, or was ended after ${Math.round(this.#limit)} s`))
-      if (!this.#child.connected) return gone()
-      this.#child.once('exit', gone)
-      this.#child.once('message', (answer: Answer) => {
-        this.#child.off('exit', gone)
+      if (!this.child.connected) return gone()
+      this.child.once('exit', gone)
+      this.child.once('message', (answer: Answer) => {
+        this.child.off('exit', gone)
         if ('error' in answer) reject(new Error(answer.error))
         else resolve(answer as Reply<Key>)
       })
-      this.#child.send(order)
+      this.child.send(order)
     })
-  }
-
-  kill(): void {
-    this.#child.kill('SIGKILL')
-  }
-
-  async end(): Promise<void> {
-    if (this.#child.connected) this.#child.disconnect()
-    // It exits by itself then, unless its event loop is stuck.
-    const timer = setTimeout(() => this.kill(), 3000)
-    await this.#gone
-    clearTimeout(timer)
   }
 }

@@ -39,7 +39,7 @@ function titlesIn(text: string): string[] {
   return [...text.matchAll(title)].map((match) => (match[2] as string).replaceAll("\\'", "'"))
 }
 
-export function testsPage(): string {
+function testsPage(): string {
   const rows = [...settingsInTests()].map(([name, tests]) => {
     const shown = tests.slice(0, 3).map(({ file, title }) => `[${title.replaceAll('|', '\\|')}](../${file})`)
     return `| \`${sysctlKey(name)}\` | ${shown.join('<br>')}${tests.length > 3 ? `<br>and ${tests.length - 3} more` : ''} |`

@@ -18,7 +18,7 @@ import {
 import type { Flow } from './transfer.ts'
 
 /** What a sluice as good as the other reaches. BBR is asked for more, for a path that loses is what it is for. */
-export const GOAL = {
+const GOAL = {
   geometricMean: 0.95,
   bbrGeometricMean: 1,
   worstCell: 0.75,

@@ -1,9 +1,10 @@
 // Transfers over one link, one or several at once: two namespaces, the emulator and two processes for each, none of which is left when it is done.
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { PeerProcess } from '../peer-process.ts'
 import type { Buffers } from './buffers.ts'
 import type { Cell } from './cells.ts'
 import type { Contender } from './contenders.ts'
@@ -149,20 +150,17 @@ function traceName(
 
 type Reply<Key extends string> = Extract<Answer, Record<Key, unknown>>
 
-class Peer {
+class Peer extends PeerProcess {
   /** Rejects when the process fails; it never resolves. */
   readonly broken: Promise<never>
-  readonly #child: ChildProcess
-  readonly #gone: Promise<unknown>
 
   constructor(namespace: string) {
     const command = ['netns', 'exec', namespace, process.execPath, ...process.execArgv, PEER]
-    this.#child = spawn('ip', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-    this.#gone = once(this.#child, 'exit')
+    super(spawn('ip', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
     this.broken = new Promise((_, reject) => {
-      this.#child.on('error', reject)
-      this.#child.on('exit', () => reject(new Error('a peer ended, or was ended for taking too long')))
-      this.#child.on('message', (answer: Answer) => {
+      this.child.on('error', reject)
+      this.child.on('exit', () => reject(new Error('a peer ended, or was ended for taking too long')))
+      this.child.on('message', (answer: Answer) => {
         if ('error' in answer) reject(new Error(answer.error))
       })
     })
@@ -171,28 +169,16 @@ class Peer {
   }
 
   tell(order: Order): void {
-    this.#child.send(order)
+    this.child.send(order)
   }
 
   answer<Key extends 'ready' | 'port' | 'received' | 'sent'>(): Promise<Reply<Key>> {
-    const next = once(this.#child, 'message').then(([answer]) => answer as Reply<Key>)
+    const next = once(this.child, 'message').then(([answer]) => answer as Reply<Key>)
     return Promise.race([next, this.broken])
   }
 
   ask<Key extends 'ready' | 'port' | 'sent'>(order: Order): Promise<Reply<Key>> {
     this.tell(order)
     return this.answer<Key>()
-  }
-
-  kill(): void {
-    this.#child.kill('SIGKILL')
-  }
-
-  async end(): Promise<void> {
-    if (this.#child.connected) this.#child.disconnect()
-    // It exits by itself then, unless its event loop is stuck.
-    const timer = setTimeout(() => this.kill(), 3000)
-    await this.#gone
-    clearTimeout(timer)
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Spec } from 'vega'
 import { curvesPlot } from '../../src/lab/panels.ts'
-import { AXIS, COLOURS, draw, LEGEND, SERIES, WIDTH } from '../../src/lab/plot.ts'
+import { AXIS, COLOURS, canvas, draw, SERIES } from '../../src/lab/plot.ts'
 import type { Result, Row } from './results.ts'
 import { labelOf, titleOf } from './texts.ts'
 
@@ -63,12 +63,7 @@ async function bars(rows: readonly Row[]): Promise<Picture | null> {
   const height = titles.length * LINE_PX
   const y = { signal: "scale('y', datum.title) + scale('within', datum.label)" }
   const spec: Spec = {
-    $schema: 'https://vega.github.io/schema/vega/v6.json',
-    width: WIDTH,
-    height,
-    padding: 12,
-    background: COLOURS.background,
-    title: { text: title, color: COLOURS.text, fontSize: 14 },
+    ...canvas(title, height),
     data: [
       {
         name: 'bars',
@@ -92,7 +87,6 @@ async function bars(rows: readonly Row[]): Promise<Picture | null> {
       { ...AXIS, orient: 'bottom', scale: 'x', tickCount: 4, format: '~g' },
       { ...AXIS, orient: 'left', scale: 'y', grid: false, labelLimit: 520 },
     ],
-    legends: [{ ...LEGEND }],
     marks: [
       {
         type: 'rect',

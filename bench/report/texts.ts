@@ -23,7 +23,7 @@ export function valueText(value: Value | undefined, unit: string): string {
   return `${numberText(value.median)} ${unit}`
 }
 
-export function numberText(value: number): string {
+function numberText(value: number): string {
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 }

@@ -14,8 +14,8 @@ export const udx: TransportKind = {
   },
 }
 
-/** `host`: where it listens, and connects to, from `local`. `receiveBuffer`: bytes, of each UDP socket; absent: what udx-native asks for. */
-export async function openUdx(host: string, local = host, receiveBuffer?: number): Promise<UdxTransport> {
+/** `host`: where it listens, and connects to, from `local`. `receiveBuffer`: bytes, of each UDP socket; undefined: what udx-native asks for. */
+export async function openUdx(host: string, local: string, receiveBuffer: number | undefined): Promise<UdxTransport> {
   const { default: Udx } = await import('udx-native')
   return new UdxTransport(new Udx(), host, local, receiveBuffer)
 }

@@ -48,8 +48,12 @@ export interface Context {
   heard(what: string): (...args: unknown[]) => void
   /** Gives a port a name, for the record: its number is another each time. */
   port(number: number, name: string): number
-  /** A server that listens on 127.0.0.1, not watched. */
-  listen(options?: ServerOptions, accept?: (peer: Socket) => void): Promise<{ server: Server; port: number }>
+  /** A server that listens, not watched; on 127.0.0.1 by default, on all addresses by null. */
+  listen(
+    options?: ServerOptions,
+    accept?: (peer: Socket) => void,
+    host?: string | null,
+  ): Promise<{ server: Server; port: number }>
   /** Two ends of a connection, established, whose server listens no more. */
   pair(options?: PairOptions): Promise<Pair>
   /** A port where nobody listens. */
@@ -58,6 +62,10 @@ export interface Context {
   next(emitter: EventEmitter, event: string): Promise<unknown[]>
   /** Turns of the event loop. */
   turns(count?: number): Promise<void>
+  /** For what must not hold the process: records 'stays' if it lives on all the same. The timer of it holds nothing itself. */
+  mustEnd(): void
+  /** For what must hold it: records 'stays' while it does, and calls `release`. The timer of it holds nothing itself. */
+  mustStay(release: () => void): void
 }
 
 export type Run = (context: Context) => unknown

@@ -64,6 +64,10 @@ const PROPERTIES = [
 /** How much of a stream has arrived, or been taken, at such an event is a matter of chance: no properties are looked at. */
 const MIDSTREAM = new Set(['data', 'drain', 'pause', 'resume', 'pipe', 'unpipe'])
 
+/** After so long a process that should have ended hangs, and one that should live has been held. */
+const HANGS_MS = 2000
+const STAYS_MS = 100
+
 /** Ports and their names. A port that nobody named is called after the property in which it was seen. */
 class Ports {
   readonly #names = new Map<number, string>()
@@ -155,7 +159,7 @@ export class Recorder {
         this.#ports.name(number, name)
         return number
       },
-      listen: (options, accept) => this.#listen(options, accept),
+      listen: (...args) => this.#listen(...args),
       pair: (options) => this.#pair(options),
       freePort: async (name = 'free port') => {
         const { server, port } = await this.#listen()
@@ -177,6 +181,15 @@ export class Recorder {
       },
       turns: async (count = 3) => {
         for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve))
+      },
+      mustEnd: () => {
+        setTimeout(record, HANGS_MS, 'stays').unref()
+      },
+      mustStay: (release) => {
+        setTimeout(() => {
+          record('stays')
+          release()
+        }, STAYS_MS).unref()
       },
     }
     return context
@@ -225,9 +238,11 @@ export class Recorder {
   async #listen(
     options: ServerOptions = {},
     accept?: (peer: Socket) => void,
+    host: string | null = '127.0.0.1',
   ): Promise<{ server: Server; port: number }> {
     const server = this.#net.createServer(options, accept)
-    server.listen(0, '127.0.0.1')
+    if (host === null) server.listen(0)
+    else server.listen(0, host)
     await once(server, 'listening')
     const { port } = server.address() as { port: number }
     this.#ports.name(port, 'port')

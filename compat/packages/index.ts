@@ -41,9 +41,10 @@ const command = new Command()
   .parse()
 const options = command.opts<Options>()
 
-const names = options.only ?? caseNames()
-const unknown = names.filter((name) => !caseNames().includes(name))
-if (unknown.length > 0) command.error(`there is no case ${unknown.join(', ')}; there are ${caseNames().join(', ')}`)
+const all = caseNames()
+const names = options.only ?? all
+const unknown = names.filter((name) => !all.includes(name))
+if (unknown.length > 0) command.error(`there is no case ${unknown.join(', ')}; there are ${all.join(', ')}`)
 if (options.docs && (options.only || options.mode)) command.error('--docs needs all cases, both ways')
 
 const modes = options.mode ? [options.mode] : MODES

@@ -1,6 +1,6 @@
 import { type FieldReader, invalidValue } from './values.ts'
 
-/** netem's unit of a table: so much is one `jitter`. */
+/** The number in a table that stands for one jitter, as in netem's. */
 const SCALE = 8192
 const ENTRIES = 4096
 const MAX_ENTRIES = 16_384
@@ -9,11 +9,11 @@ const MIN_VALUE = -32_768
 
 export type DistributionName = 'uniform' | 'normal' | 'pareto' | 'paretonormal'
 
-/** How jitter is spread: `table[i]` · jitter / 8192 is added to the delay, each entry as probable as any other. */
+/** How jitter is spread. */
 export interface Distribution {
   /** A name, or the name of the file; null: the numbers themselves were given. */
   readonly source: string | null
-  /** Null: uniform between −jitter and +jitter. */
+  /** What is added to the delay, each as probable as any other, `SCALE` being one jitter; null: anything from −jitter to +jitter. */
   readonly table: readonly number[] | null
 }
 
@@ -93,7 +93,7 @@ export function spread({ table }: Distribution, u: number): number {
 }
 
 /** The argument at which the normal distribution function is `p`: Acklam's rational approximation, right to 1e-9. */
-export function inverseNormal(p: number): number {
+function inverseNormal(p: number): number {
   const tail = 0.024_25
   if (p > 1 - tail) return -inverseNormal(1 - p)
   if (p < tail) {

@@ -1,8 +1,8 @@
 import { requireBoolean } from './chance.ts'
 import type { Frame } from './frame.ts'
-import { formatQueue, type PacketQueue, parseQueue, type QueueConfig } from './queue.ts'
-import { makeQueue } from './rate.ts'
-import { Stage, type StageEnvironment, type StageType } from './stage.ts'
+import { formatQueue, parseQueue, type QueueConfig } from './queue.ts'
+import { QueuedStage } from './queued-stage.ts'
+import type { StageType } from './stage.ts'
 import { type FieldReader, invalidValue } from './values.ts'
 
 export interface LinkFields {
@@ -25,10 +25,8 @@ export interface LinkConfig {
 const OPPORTUNITY = 1500
 
 /** mm-link: at each opportunity up to 1500 bytes leave, of several packets or of a part of one; what nobody needs is lost. */
-class LinkStage extends Stage<LinkConfig> {
-  readonly #queue: PacketQueue
-  #sending: Frame | null = null
-  /** Bytes of it that have not left. */
+class LinkStage extends QueuedStage<LinkConfig> {
+  /** Bytes of the frame being sent that have not left. */
   #left = 0
   /** When the trace began; -1: it has not. */
   #startUs = -1
@@ -36,55 +34,42 @@ class LinkStage extends Stage<LinkConfig> {
   #rounds = 0
   #at = 0
 
-  constructor(environment: StageEnvironment) {
-    super(environment)
-    this.#queue = makeQueue(environment)
-  }
-
   override configure(config: LinkConfig | null): void {
     super.configure(config)
     this.#startUs = -1
-    if (config === null) return
-    this.#queue.config = config.queue
-    this.#queue.ecn = config.ecn
-  }
-
-  override get idle(): boolean {
-    return this.config === null && this.#sending === null
   }
 
   override get deadline(): number {
-    if (this.#sending === null) return Infinity
+    if (this.sending === null) return Infinity
     // Turned off, or given another trace, while frames wait: they leave at once.
     return this.#startUs < 0 ? 0 : this.#opportunityUs(this.config as LinkConfig)
   }
 
   override push(frame: Frame, nowUs: number): void {
-    const sending = this.#sending
+    const sending = this.sending
     const { config } = this
     if (config === null && sending === null) {
       this.next.push(frame, nowUs)
       return
     }
-    if (config !== null && !this.#queue.hasRoom(frame.length, sending === null ? 0 : 1, sending?.length ?? 0)) {
-      this.counters.overflowed++
-      this.drop(frame, `queue=${formatQueue(this.#queue.config)}`, nowUs)
+    if (config !== null && !this.queue.hasRoom(frame.length, sending === null ? 0 : 1, sending?.length ?? 0)) {
+      this.refuse(frame, nowUs)
       return
     }
     if (config !== null) this.#pass(config, nowUs)
     if (sending === null) this.#send(frame.hold(this.counters))
-    else this.#queue.push(frame.hold(this.counters), nowUs)
+    else this.queue.push(frame.hold(this.counters), nowUs)
   }
 
   override release(nowUs: number): void {
     const { config } = this
     if (config === null || this.#startUs < 0) {
-      while (this.#sending !== null) this.#leave(nowUs)
+      while (this.sending !== null) this.#leave(nowUs)
       return
     }
-    while (this.#sending !== null && this.#opportunityUs(config) <= nowUs) {
+    while (this.sending !== null && this.#opportunityUs(config) <= nowUs) {
       this.#next(config)
-      for (let room = OPPORTUNITY; room > 0 && this.#sending !== null; ) {
+      for (let room = OPPORTUNITY; room > 0 && this.sending !== null; ) {
         const bytes = Math.min(room, this.#left)
         room -= bytes
         this.#left -= bytes
@@ -94,14 +79,14 @@ class LinkStage extends Stage<LinkConfig> {
   }
 
   #send(frame: Frame): void {
-    this.#sending = frame
+    this.sending = frame
     this.#left = frame.length + (this.options.overhead ?? 0)
   }
 
   #leave(nowUs: number): void {
-    const frame = this.#sending as Frame
-    this.#sending = null
-    const next = this.#queue.pop(nowUs)
+    const frame = this.sending as Frame
+    this.sending = null
+    const next = this.queue.pop(nowUs)
     if (next !== null) this.#send(next)
     this.next.push(frame, nowUs)
   }
@@ -113,7 +98,7 @@ class LinkStage extends Stage<LinkConfig> {
       this.#rounds = 0
       this.#at = 0
     }
-    if (this.#sending !== null) return
+    if (this.sending !== null) return
     const roundUs = (config.opportunities.at(-1) as number) * 1000
     const rounds = Math.floor((nowUs - this.#startUs) / roundUs)
     if (rounds > this.#rounds + 1) {

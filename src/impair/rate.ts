@@ -1,7 +1,8 @@
 import { requireBoolean } from './chance.ts'
 import type { Frame } from './frame.ts'
-import { formatQueue, PacketQueue, parseQueue, type QueueConfig, type QueueSpec } from './queue.ts'
-import { Stage, type StageEnvironment, type StageType } from './stage.ts'
+import { formatQueue, parseQueue, type QueueConfig, type QueueSpec } from './queue.ts'
+import { QueuedStage } from './queued-stage.ts'
+import type { StageType } from './stage.ts'
 import { type FieldReader, invalidValue, parseInteger, parseObject, parseRateBits } from './values.ts'
 import { Words } from './words.ts'
 
@@ -34,81 +35,44 @@ export interface RateConfig {
 const DEFAULT_QUEUE_PACKETS = 1000
 
 /** A link that sends one frame after the other, each for as long as its bytes take, behind a queue. */
-class RateStage extends Stage<RateConfig> {
-  readonly #queue: PacketQueue
-  #sending: Frame | null = null
+class RateStage extends QueuedStage<RateConfig> {
   /** When the frame being sent has been; while none is, when the last was. Not rounded, so that rates are exact. */
   #sentUs = 0
 
-  constructor(environment: StageEnvironment) {
-    super(environment)
-    this.#queue = makeQueue(environment)
-  }
-
-  override configure(config: RateConfig | null): void {
-    super.configure(config)
-    if (config === null) return
-    this.#queue.config = config.queue
-    this.#queue.ecn = config.ecn
-  }
-
-  override get idle(): boolean {
-    return this.config === null && this.#sending === null
-  }
-
   override get deadline(): number {
-    return this.#sending === null ? Infinity : wholeUs(this.#sentUs)
+    return this.sending === null ? Infinity : wholeUs(this.#sentUs)
   }
 
   override push(frame: Frame, nowUs: number): void {
-    const sending = this.#sending
+    const sending = this.sending
     if (this.config === null && sending === null) {
       this.next.push(frame, nowUs)
     } else if (sending === null) {
-      if (this.#queue.hasRoom(frame.length, 0, 0)) this.#send(frame.hold(this.counters), Math.max(this.#sentUs, nowUs))
-      else this.#overflow(frame, nowUs)
-    } else if (this.config === null || this.#queue.hasRoom(frame.length, 1, sending.length)) {
-      this.#queue.push(frame.hold(this.counters), nowUs)
+      if (this.queue.hasRoom(frame.length, 0, 0)) this.#send(frame.hold(this.counters), Math.max(this.#sentUs, nowUs))
+      else this.refuse(frame, nowUs)
+    } else if (this.config === null || this.queue.hasRoom(frame.length, 1, sending.length)) {
+      this.queue.push(frame.hold(this.counters), nowUs)
     } else {
-      this.#overflow(frame, nowUs)
+      this.refuse(frame, nowUs)
     }
   }
 
   override release(nowUs: number): void {
-    while (this.#sending !== null && wholeUs(this.#sentUs) <= nowUs) {
-      const frame = this.#sending
-      this.#sending = null
-      const next = this.#queue.pop(this.#sentUs)
+    while (this.sending !== null && wholeUs(this.#sentUs) <= nowUs) {
+      const frame = this.sending
+      this.sending = null
+      const next = this.queue.pop(this.#sentUs)
       if (next !== null) this.#send(next, this.#sentUs)
       this.next.push(frame, nowUs)
     }
   }
 
   #send(frame: Frame, fromUs: number): void {
-    this.#sending = frame
+    this.sending = frame
     // Frames that still wait when the limit is lifted follow the first at once.
     this.#sentUs =
       fromUs + (this.config === null ? 0 : (wireLength(frame.length, this.config) * 1_000_000) / this.config.rateBps)
   }
-
-  #overflow(frame: Frame, nowUs: number): void {
-    this.counters.overflowed++
-    this.drop(frame, `queue=${formatQueue(this.#queue.config)}`, nowUs)
-  }
-}
-
-/** A queue whose drops and marks are those of a stage. */
-export function makeQueue({ counters, host }: StageEnvironment): PacketQueue {
-  return new PacketQueue(
-    (frame, rule, nowUs) => {
-      counters.overflowed++
-      host.dropped(frame, rule, nowUs)
-    },
-    (frame) => {
-      if (!frame.marked) counters.marked++
-      frame.marked = true
-    },
-  )
 }
 
 /** linux: `packet_time_ns` of netem. A packet fills whole cells, each with an overhead of its own. */

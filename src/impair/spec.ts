@@ -108,7 +108,7 @@ export function impairSeed(entries: readonly ImpairFields[]): number | undefined
 }
 
 /** The members of one direction, and those of a rule beside them. */
-export const DIRECTION_FIELDS: readonly string[] = [...STAGE_FIELDS, 'schedule']
+const DIRECTION_FIELDS: readonly string[] = [...STAGE_FIELDS, 'schedule']
 const RULE_FIELDS: readonly string[] = ['profile', 'to', 'seed']
 export const IMPAIR_FIELDS: readonly string[] = [...DIRECTION_FIELDS, 'in', 'out', ...RULE_FIELDS]
 

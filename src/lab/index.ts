@@ -8,12 +8,10 @@ import { retransmission } from './experiments/retransmission.ts'
 import { smallPackets } from './experiments/small-packets.ts'
 import { timeWaits } from './experiments/time-wait.ts'
 
-export { CHAPTERS, type Chapter, type Experiment, type Settings } from './experiment.ts'
-export { type Band, curvesPlot, type Panel, panelsPlot } from './panels.ts'
-export { type Curve, type PlotOptions, sequencePlot } from './plot.ts'
-export { canBeReal, type RunOptions, type RunResult, runExperiment } from './run.ts'
-export { type Check, Scene } from './scene.ts'
-export { type SequenceData, sequenceOf, waysOf } from './sequence.ts'
+export { CHAPTERS, type Experiment, type Settings } from './experiment.ts'
+export { curvesPlot, panelsPlot } from './panels.ts'
+export { sequencePlot } from './plot.ts'
+export { canBeReal, type RunResult, runExperiment } from './run.ts'
 
 /** All experiments, in the order of the chapters. */
 export const experiments: readonly Experiment[] = [

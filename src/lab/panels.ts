@@ -1,21 +1,7 @@
 // Graphs of curves, in one field or several over the same axis.
 
 import type { Scale, Spec } from 'vega'
-import {
-  AXIS,
-  COLOURS,
-  type Curve,
-  type CurvesOptions,
-  dots,
-  draw,
-  HEIGHT,
-  LEGEND,
-  type Mark,
-  type PlotOptions,
-  SERIES,
-  stairs,
-  WIDTH,
-} from './plot.ts'
+import { AXIS, COLOURS, type Curve, canvas, dots, draw, HEIGHT, type Mark, SERIES, stairs, WIDTH } from './plot.ts'
 
 /** A stretch of the horizontal axis that has a name: a state, a phase. */
 export interface Band {
@@ -35,12 +21,17 @@ export interface Panel {
   readonly bands?: readonly Band[]
 }
 
-export interface PanelsOptions extends PlotOptions {
+export interface PanelsOptions {
+  readonly title?: string
+  readonly height?: number
   /** Of the horizontal axis. Default `time, s`. */
   across?: string
   /** The horizontal axis by powers of ten. */
   acrossLogarithmic?: boolean
 }
+
+/** Of a graph with one field. */
+export interface CurvesOptions extends PanelsOptions, Pick<Panel, 'unit' | 'logarithmic'> {}
 
 const GAP = 28
 /** Narrower bands have no room for a name. */
@@ -48,7 +39,7 @@ const BAND_WITH_NAME_PX = 42
 
 /** Curves over time, or over something else: windows, round-trip times, rates. A name has the same colour in every field. */
 export function panelsPlot(panels: readonly Panel[], options: PanelsOptions = {}): Promise<string> {
-  const { title = '', across = 'time, s', acrossLogarithmic = false, width = WIDTH } = options
+  const { title = '', across = 'time, s', acrossLogarithmic = false } = options
   const { height = panels.length === 1 ? HEIGHT : 240 * panels.length } = options
   const names = [...new Set(panels.flatMap(({ curves }) => curves.map(({ name }) => name)))]
   const bands = [...new Set(panels.flatMap((panel) => (panel.bands ?? []).map(({ name }) => name)))]
@@ -57,23 +48,17 @@ export function panelsPlot(panels: readonly Panel[], options: PanelsOptions = {}
   const all = panels.flatMap(({ curves }) => curves.flatMap(({ points }) => points.map(([x]) => x)))
   const span = extremes(all)
   const spec: Spec = {
-    $schema: 'https://vega.github.io/schema/vega/v6.json',
-    width,
-    height,
-    padding: 12,
-    background: COLOURS.background,
-    title: { text: title, color: COLOURS.text, fontSize: 14 },
+    ...canvas(title, height),
     scales: [
       acrossLogarithmic
         ? { name: 'x', type: 'log', domain: span, range: 'width' }
         : { name: 'x', type: 'linear', domain: span, range: 'width', zero: false, nice: true },
       { name: 'colour', type: 'ordinal', domain: names, range: names.map(colourOf) },
     ],
-    legends: [{ ...LEGEND }],
     marks: panels.map((panel, i) => ({
       type: 'group',
       encode: {
-        enter: { y: { value: i * (each + GAP) }, width: { value: width }, height: { value: each } },
+        enter: { y: { value: i * (each + GAP) }, width: { value: WIDTH }, height: { value: each } },
       },
       // Grid lines are as long as this.
       signals: [{ name: 'height', update: String(each) }],
@@ -106,7 +91,7 @@ export function panelsPlot(panels: readonly Panel[], options: PanelsOptions = {}
             band,
             BANDS[bands.indexOf(band.name) % BANDS.length],
             each,
-            (width * (band.to - band.from)) / (span[1] - span[0]),
+            (WIDTH * (band.to - band.from)) / (span[1] - span[0]),
           ),
         ),
         ...panel.curves.flatMap(({ name, shape = 'steps' }, at) => {

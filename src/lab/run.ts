@@ -5,7 +5,7 @@ import { type Network, type NetworkOptions, withNetwork } from '../testing/index
 import type { Experiment, Settings } from './experiment.ts'
 import { sequencePlot } from './plot.ts'
 import { type Check, Scene } from './scene.ts'
-import { sequenceOf, waysOf } from './sequence.ts'
+import { sequenceOf } from './sequence.ts'
 import { socketTable } from './table.ts'
 
 export interface RunOptions {
@@ -102,10 +102,8 @@ async function writeFiles(name: string, out: string, capture: Buffer, scene: Sce
   for (const [part, pieces] of scene.captures) write(part, 'pcapng', Buffer.concat(pieces))
   if (capture.length > 0 && !scene.graphs.has('')) {
     const found = [...readCapture(capture)].flatMap((packet) => [...segmentsOf(packet)])
-    if (waysOf(found).length > 0) {
-      const data = sequenceOf(found)
-      write('', 'svg', await sequencePlot(data, { title: `${name}: ${data.title}` }))
-    }
+    const data = sequenceOf(found)
+    if (data !== null) write('', 'svg', await sequencePlot({ ...data, title: `${name}: ${data.title}` }))
   }
   for (const [part, draw] of scene.graphs) write(part, 'svg', await draw())
   for (const [part, text] of scene.data) write(part, 'csv', text)

@@ -1,13 +1,14 @@
 import { once } from 'node:events'
-import type { SocketConstructor } from '../net/index.ts'
+import type { ServerConstructor, SocketConstructor } from '../net/index.ts'
 import type { SocketRecord } from '../stack/index.ts'
 import type { Host, HostOptions, Network, SentSegment } from '../testing/index.ts'
 import { Flows, type FlowsOptions } from '../testing/sim/flows.ts'
 import type { Settings } from './experiment.ts'
-import { type Panel, type PanelsOptions, panelsPlot } from './panels.ts'
-import type { Curve, CurvesOptions } from './plot.ts'
+import { type CurvesOptions, type Panel, type PanelsOptions, panelsPlot } from './panels.ts'
+import type { Curve } from './plot.ts'
 
-type Socket = InstanceType<SocketConstructor>
+export type Socket = InstanceType<SocketConstructor>
+type Server = InstanceType<ServerConstructor>
 
 /** Something that an experiment claims, and whether it held. */
 export interface Check {
@@ -73,10 +74,7 @@ export class Scene {
   }
 
   /** A server on the host `server` that listens on port 80. */
-  listen(
-    onConnection: (socket: Socket) => void = (socket) => socket.resume(),
-    options: object = {},
-  ): ReturnType<Host['net']['createServer']> {
+  listen(onConnection: (socket: Socket) => void = (socket) => socket.resume(), options: object = {}): Server {
     const server = this.server.net.createServer({ allowHalfOpen: true, ...options }, (socket) => {
       socket.on('error', () => {})
       onConnection(socket)
@@ -96,8 +94,13 @@ export class Scene {
   async establish(options: object = {}): Promise<[client: Socket, server: Socket]> {
     const server = this.listen()
     const socket = this.connect(options)
+    return [socket, await this.established(server, socket)]
+  }
+
+  /** The server's end of a connection that is being made, when both ends have it. */
+  async established(server: Server, socket: Socket): Promise<Socket> {
     const [[accepted]] = await Promise.all([once(server, 'connection'), once(socket, 'connect')])
-    return [socket, accepted as Socket]
+    return accepted as Socket
   }
 
   /** The code of the error that a socket fails with; `'end'` where it ends without. */

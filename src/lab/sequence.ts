@@ -37,7 +37,7 @@ const ends = ({ source, destination }: PacketSegment, segment: Segment): { sourc
 })
 
 /** The ways of a capture: each direction of each connection, those with most data first. */
-export function waysOf(found: readonly PacketSegment[]): readonly Way[] {
+function waysOf(found: readonly PacketSegment[]): readonly Way[] {
   const ways = new Map<string, Way>()
   for (const one of found) {
     if (!parse(one)) continue
@@ -50,11 +50,10 @@ export function waysOf(found: readonly PacketSegment[]): readonly Way[] {
   return [...ways.values()].sort((a, b) => b.bytes - a.bytes)
 }
 
-/** What to draw of one direction, as its sender saw it: the capture is to be taken there. By default the direction with most data. */
-export function sequenceOf(
-  found: readonly PacketSegment[],
-  way: Pick<Way, 'source' | 'destination'> = waysOf(found)[0],
-): SequenceData {
+/** What to draw of the direction with most data, as its sender saw it: the capture is to be taken there. Null: there is no segment. */
+export function sequenceOf(found: readonly PacketSegment[]): SequenceData | null {
+  const [way] = waysOf(found)
+  if (way === undefined) return null
   const segments: Stretch[] = []
   const acks: { t: number; ack: number }[] = []
   const windows: { t: number; edge: number }[] = []

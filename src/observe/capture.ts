@@ -1,6 +1,6 @@
 import { BaseTracer } from './base-tracer.ts'
 import { captureOutput, type WritableLike } from './capture-output.ts'
-import { DROPPED, PASSED, type PcapngOptions, PcapngWriter } from './pcapng.ts'
+import { type CapturedSegment, DROPPED, PASSED, type PcapngOptions, PcapngWriter } from './pcapng.ts'
 import type { Ends } from './tracer.ts'
 
 export interface CaptureOptions {
@@ -20,26 +20,18 @@ export interface Capture {
   stop(): void
 }
 
-/** Writes every segment of a stack into a capture. */
-export class CaptureTracer extends BaseTracer implements Capture {
+/** The file, or the stream, of a capture that is being taken. */
+export class CaptureFile implements Capture {
   readonly #writer: PcapngWriter
-  /** What the stack's time 0 is, in microseconds since 1970. */
   readonly #epochUs: number
-  readonly #onStop: (tracer: CaptureTracer) => void
-  readonly #filter: CaptureOptions['filter']
+  readonly #onStop: () => void
   #stopped = false
 
-  constructor(
-    target: string | WritableLike,
-    options: PcapngOptions & CaptureOptions,
-    epochUs: number,
-    onStop: (tracer: CaptureTracer) => void,
-  ) {
-    super()
+  /** `epochUs`: what time 0 is of those who write, in microseconds since 1970. */
+  constructor(target: string | WritableLike, options: PcapngOptions, epochUs: number, onStop: () => void) {
     this.#writer = new PcapngWriter(captureOutput(target), options)
     this.#epochUs = epochUs
     this.#onStop = onStop
-    this.#filter = options.filter
   }
 
   get packets(): number {
@@ -53,16 +45,39 @@ export class CaptureTracer extends BaseTracer implements Capture {
   stop(): void {
     if (this.#stopped) return
     this.#stopped = true
-    this.#onStop(this)
+    this.#onStop()
     this.#writer.end()
   }
 
+  /** `dropped`: by what, with which seed; null: the segment passed. */
+  write(segment: Omit<CapturedSegment, 'interface' | 'comment'>, dropped: { rule: string; seed: number } | null): void {
+    if (this.#stopped) return
+    this.#writer.write({
+      ...segment,
+      us: this.#epochUs + segment.us,
+      interface: dropped === null ? PASSED : DROPPED,
+      comment: dropped === null ? undefined : `dropped: ${dropped.rule}, seed ${dropped.seed}`,
+    })
+  }
+}
+
+/** Writes every segment of a stack into a capture. */
+export class CaptureTracer extends BaseTracer {
+  readonly file: CaptureFile
+  readonly #filter: CaptureOptions['filter']
+
+  constructor(file: CaptureFile, filter: CaptureOptions['filter']) {
+    super()
+    this.file = file
+    this.#filter = filter
+  }
+
   override frameSent(now: number, ends: Ends, buffer: Buffer, start: number, end: number): void {
-    this.#write(now, ends, true, buffer, start, end)
+    this.#write(now, ends, true, buffer, start, end, null)
   }
 
   override frameReceived(now: number, ends: Ends, buffer: Buffer, start: number, end: number): void {
-    this.#write(now, ends, false, buffer, start, end)
+    this.#write(now, ends, false, buffer, start, end, null)
   }
 
   override frameDropped(
@@ -75,7 +90,7 @@ export class CaptureTracer extends BaseTracer implements Capture {
     rule: string,
     seed: number,
   ): void {
-    this.#write(now, ends, outgoing, buffer, start, end, dropComment(rule, seed))
+    this.#write(now, ends, outgoing, buffer, start, end, { rule, seed })
   }
 
   #write(
@@ -85,23 +100,11 @@ export class CaptureTracer extends BaseTracer implements Capture {
     buffer: Buffer,
     start: number,
     end: number,
-    comment?: string,
+    dropped: { rule: string; seed: number } | null,
   ): void {
-    if (this.#stopped || this.#filter?.(ends) === false) return
-    this.#writer.write({
-      us: this.#epochUs + now,
-      interface: comment === undefined ? PASSED : DROPPED,
-      outgoing,
-      family: ends.family,
-      source: outgoing ? ends.localAddress : ends.remoteAddress,
-      destination: outgoing ? ends.remoteAddress : ends.localAddress,
-      buffer,
-      start,
-      end,
-      comment,
-    })
+    if (this.#filter?.(ends) === false) return
+    const { family, localAddress, remoteAddress } = ends
+    const [source, destination] = outgoing ? [localAddress, remoteAddress] : [remoteAddress, localAddress]
+    this.file.write({ us: now, outgoing, family, source, destination, buffer, start, end }, dropped)
   }
 }
-
-/** What a dropped packet's comment says. */
-export const dropComment = (rule: string, seed: number): string => `dropped: ${rule}, seed ${seed}`

@@ -20,7 +20,7 @@ export interface PcapngOptions {
 }
 
 /** The interfaces of every capture of ours, by number. */
-export const CAPTURE_INTERFACES = ['passed', 'dropped'] as const
+const CAPTURE_INTERFACES = ['passed', 'dropped'] as const
 export const PASSED = 0
 export const DROPPED = 1
 

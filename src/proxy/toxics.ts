@@ -40,7 +40,7 @@ const PACKET_TOXICS: Record<string, readonly (keyof DirectionFields)[] | null> =
   packet_impair: null,
 }
 
-export const isPacketToxic = ({ type }: Toxic): boolean => Object.hasOwn(PACKET_TOXICS, type)
+const isPacketToxic = ({ type }: Toxic): boolean => Object.hasOwn(PACKET_TOXICS, type)
 
 /** A toxic from the body of a request. */
 export function parseToxic(body: unknown): Toxic {

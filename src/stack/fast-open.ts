@@ -1,6 +1,6 @@
 import type { Path } from '../tunnel/index.ts'
 import type { Random } from './random.ts'
-import { Purpose, TupleHash } from './tuple-hash.ts'
+import { Purpose, type TupleHash, TurningHash } from './tuple-hash.ts'
 
 /** rfc7413#4.1.1: 4 to 16 bytes; Linux's have eight. */
 const COOKIE_LENGTH = 8
@@ -22,25 +22,23 @@ export type CookieVerdict = (typeof CookieVerdict)[keyof typeof CookieVerdict]
 
 /** The cookies that a server gives out (rfc7413#4.1.2): a keyed hash of both addresses. */
 export class FastOpenKeys {
-  readonly #random: Random
-  /** Of even and odd hours. */
-  readonly #hashes: [TupleHash | null, TupleHash | null] = [null, null]
-  #generation = -1
+  readonly #hashes: TurningHash
 
   constructor(random: Random) {
-    this.#random = random
+    this.#hashes = new TurningHash(random)
   }
 
   cookie(path: Path, nowUs: number): Buffer {
-    this.#turn(nowUs)
-    return this.#cookie(path, this.#hashes[this.#generation & 1] as TupleHash)
+    const generation = generationOf(nowUs)
+    this.#hashes.turn(generation)
+    return this.#cookie(path, this.#hashes.of(generation) as TupleHash)
   }
 
   check(cookie: Buffer, path: Path, nowUs: number): CookieVerdict {
     if (cookie.length !== COOKIE_LENGTH) return CookieVerdict.Wrong
     if (cookie.equals(this.cookie(path, nowUs))) return CookieVerdict.Right
-    const before = this.#hashes[(this.#generation - 1) & 1]
-    return before && cookie.equals(this.#cookie(path, before)) ? CookieVerdict.Old : CookieVerdict.Wrong
+    const before = this.#hashes.of(generationOf(nowUs) - 1)
+    return before !== null && cookie.equals(this.#cookie(path, before)) ? CookieVerdict.Old : CookieVerdict.Wrong
   }
 
   #cookie({ localAddress, remoteAddress }: Path, hash: TupleHash): Buffer {
@@ -50,15 +48,9 @@ export class FastOpenKeys {
     cookie.writeInt32LE(hash.hi, 4)
     return cookie
   }
-
-  #turn(nowUs: number): void {
-    const generation = Math.floor(nowUs / KEY_LIFE_US)
-    if (generation === this.#generation) return
-    if (generation !== this.#generation + 1) this.#hashes[(generation + 1) & 1] = null
-    this.#hashes[generation & 1] = new TupleHash(this.#random.secret(16))
-    this.#generation = generation
-  }
 }
+
+const generationOf = (nowUs: number): number => Math.floor(nowUs / KEY_LIFE_US)
 
 interface Peer {
   cookie: Buffer | null

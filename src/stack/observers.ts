@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import {
   type Capture,
+  CaptureFile,
   type CaptureOptions,
   CaptureTracer,
   DecisionTracer,
@@ -49,14 +50,15 @@ export class Observers {
   /** `nowUs`: the stack's time; `isReal`: it began when it began, else in 1970, so that captures of one scenario are the same each time. */
   capture(target: string | WritableLike, options: CaptureOptions, nowUs: number, isReal: boolean): Capture {
     const epochUs = isReal ? Math.round((timeOrigin + sinceOriginMs()) * 1000) - nowUs : 0
-    const tracer = new CaptureTracer(target, options, epochUs, (stopped) => this.#remove(stopped))
+    const file = new CaptureFile(target, options, epochUs, () => this.#remove(tracer))
+    const tracer = new CaptureTracer(file, options.filter)
     this.#add(tracer)
-    return tracer
+    return file
   }
 
   /** The stack has closed: captures are complete. */
   end(): void {
-    for (const tracer of [...this.#others]) if (tracer instanceof CaptureTracer) tracer.stop()
+    for (const tracer of [...this.#others]) if (tracer instanceof CaptureTracer) tracer.file.stop()
   }
 
   #add(tracer: Tracer): void {

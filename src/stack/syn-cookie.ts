@@ -1,7 +1,7 @@
 import type { SynOptions } from '../tcp/index.ts'
 import { type Seq, seqAdd, seqDiff, toSeq } from '../wire/index.ts'
 import type { Random } from './random.ts'
-import { Purpose, TupleHash } from './tuple-hash.ts'
+import { Purpose, TurningHash } from './tuple-hash.ts'
 import { localOf, remoteOf, type Tuple } from './tuples.ts'
 
 // A handshake without memory (Bernstein 1996; linux: net/ipv4/syncookies.c): what the final ACK must show is put into the numbers that it
@@ -36,7 +36,7 @@ const OPTION_MASK = (1 << OPTION_BITS) - 1
 const PERIODS_PER_SECRET = 8
 
 /** The size that a cookie carries for a peer that announced `mss`: never more than that. */
-export function cookieSize(mss: number): number {
+function cookieSize(mss: number): number {
   let i = SIZES.length - 1
   while (i > 0 && SIZES[i] > mss) i--
   return i
@@ -68,19 +68,16 @@ export function cookieOptions(ticks: number): Pick<SynOptions, 'wscale' | 'sackP
 
 /** The sequence numbers of SYN cookies. */
 export class SynCookies {
-  readonly #random: Random
-  /** Of even and odd generations. Made with the first cookie: most stacks never need one. */
-  readonly #hashes: [TupleHash | null, TupleHash | null] = [null, null]
-  #generation = -1
+  readonly #hashes: TurningHash
 
   constructor(random: Random) {
-    this.#random = random
+    this.#hashes = new TurningHash(random)
   }
 
   /** Our number for a SYN with number `irs` from a peer that takes segments of `mss`. */
   make(tuple: Tuple, irs: Seq, mss: number, nowUs: number): Seq {
     const time = Math.floor(nowUs / PERIOD_US)
-    this.#turn(time)
+    this.#hashes.turn(generationOf(time))
     const mask = this.#mask(tuple, irs, time)
     if (mask === null) return irs
     const low = (mask.low + cookieSize(mss)) & TIME_MASK
@@ -90,7 +87,7 @@ export class SynCookies {
   /** The segment size in the cookie of a handshake; 0 where it is none of ours, or too old. */
   check(tuple: Tuple, irs: Seq, iss: Seq, nowUs: number): number {
     const now = Math.floor(nowUs / PERIOD_US)
-    this.#turn(now)
+    this.#hashes.turn(generationOf(now))
     for (let age = 0; age < MAX_AGE; age++) {
       const time = now - age
       const mask = time < 0 ? null : this.#mask(tuple, irs, time)
@@ -106,23 +103,15 @@ export class SynCookies {
   /** The two hashes of a cookie, under the secret of its time; null where that is forgotten. */
   #mask(tuple: Tuple, irs: Seq, time: number): { high: number; low: number } | null {
     const { localAddress, remoteAddress, udpPorts, tcpPorts } = tuple
-    const generation = Math.floor(time / PERIODS_PER_SECRET)
-    if (generation !== this.#generation && generation !== this.#generation - 1) return null
-    const hash = this.#hashes[generation & 1]
-    if (hash === null || hash === undefined) return null
+    const hash = this.#hashes.of(generationOf(time))
+    if (hash === null) return null
     const [local, remote] = [localOf(tcpPorts), remoteOf(tcpPorts)]
     hash.hash(Purpose.SynCookie, `${udpPorts} ${localAddress}`, local, remoteAddress, remote)
     const high = hash.lo
     hash.hash(Purpose.SynCookie, `${time} ${irs} ${udpPorts} ${localAddress}`, local, remoteAddress, remote)
     return { high, low: hash.lo & TIME_MASK }
   }
-
-  #turn(time: number): void {
-    const generation = Math.floor(time / PERIODS_PER_SECRET)
-    if (generation === this.#generation) return
-    // After a long pause the one before is older than any cookie that still counts.
-    if (generation !== this.#generation + 1) this.#hashes[(generation + 1) & 1] = null
-    this.#hashes[generation & 1] = new TupleHash(this.#random.secret(16))
-    this.#generation = generation
-  }
 }
+
+/** Which secret is that of a time, in periods. */
+const generationOf = (time: number): number => Math.floor(time / PERIODS_PER_SECRET)

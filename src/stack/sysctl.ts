@@ -30,6 +30,12 @@ const anyName: NameCheck = () => null
 const rows: Readonly<Record<string, Row>> = sysctlTable
 export const sysctlNames = Object.keys(sysctlTable) as SysctlName[]
 
+/**
+ * All names, in the order of the table, for every stack's values to have the same hidden class. Parsed, because an object that gets so many
+ * properties one by one becomes a hash table, which is read many times for each segment and several times as slowly.
+ */
+const SHAPE = JSON.stringify(Object.fromEntries(sysctlNames.map((name) => [name, 0])))
+
 class SysctlStore {
   /** What is in force now: a plain object, read where speed matters. Its arrays are replaced, never written to. */
   readonly values: SysctlValues
@@ -40,8 +46,7 @@ class SysctlStore {
   constructor(options: SysctlOptions = {}) {
     this.#checkName = options.checkCongestionControl ?? anyName
     this.#names = options.congestionControls ?? (() => [])
-    const values: Record<string, unknown> = {}
-    // In the order of the table and all at once, so that every stack's values have the same hidden class.
+    const values: Record<string, unknown> = JSON.parse(SHAPE)
     for (const name of sysctlNames) values[name] = sysctlTable[name].default
     this.values = values as unknown as SysctlValues
     if (options.defaults !== undefined) this.assign(options.defaults)

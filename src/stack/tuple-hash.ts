@@ -1,3 +1,4 @@
+import type { Random } from './random.ts'
 import { SipHash } from './siphash.ts'
 
 /** What a hash is for: the same addresses and ports give unrelated results for different purposes. */
@@ -55,4 +56,31 @@ function pack(text: string, words: Int32Array, at: number): number {
   }
   if ((length & 3) !== 0) words[at++] = word
   return at
+}
+
+/** Hashes under a secret that changes with the generation; the one before is kept. None is made before a generation comes: most stacks need none. */
+export class TurningHash {
+  readonly #random: Random
+  /** Of even and odd generations. */
+  readonly #hashes: [TupleHash | null, TupleHash | null] = [null, null]
+  #generation = -1
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  /** `generation` has come. */
+  turn(generation: number): void {
+    if (generation === this.#generation) return
+    // After a long pause the one before is older than anything that still counts.
+    if (generation !== this.#generation + 1) this.#hashes[(generation + 1) & 1] = null
+    this.#hashes[generation & 1] = new TupleHash(this.#random.secret(16))
+    this.#generation = generation
+  }
+
+  /** That of a generation; null where it is forgotten, or was never made. */
+  of(generation: number): TupleHash | null {
+    if (generation !== this.#generation && generation !== this.#generation - 1) return null
+    return this.#hashes[generation & 1] as TupleHash | null
+  }
 }

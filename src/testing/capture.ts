@@ -1,12 +1,4 @@
-import {
-  type Capture,
-  captureOutput,
-  DROPPED,
-  dropComment,
-  PASSED,
-  PcapngWriter,
-  type WritableLike,
-} from '../observe/index.ts'
+import type { CaptureFile } from '../observe/index.ts'
 import type { Flow } from './sim/sim-link.ts'
 
 export interface NetworkCaptureOptions {
@@ -15,40 +7,16 @@ export interface NetworkCaptureOptions {
 }
 
 /** What one host of a network sees of it: what it sends when it sends it, what it gets when it comes; and what the network lost of both. */
-export class NetworkCapture implements Capture {
-  readonly #writer: PcapngWriter
+export class NetworkCapture {
+  readonly file: CaptureFile
   readonly #host: string
   readonly #seed: number
-  readonly #epochUs: number
-  readonly #onStop: (capture: NetworkCapture) => void
-  #stopped = false
 
-  constructor(
-    target: string | WritableLike,
-    options: NetworkCaptureOptions,
-    from: { host: string; seed: number; epochUs: number },
-    onStop: (capture: NetworkCapture) => void,
-  ) {
-    this.#writer = new PcapngWriter(captureOutput(target), options)
-    this.#host = from.host
-    this.#seed = from.seed
-    this.#epochUs = from.epochUs
-    this.#onStop = onStop
-  }
-
-  get packets(): number {
-    return this.#writer.counts[PASSED] + this.#writer.counts[DROPPED]
-  }
-
-  get dropped(): number {
-    return this.#writer.counts[DROPPED]
-  }
-
-  stop(): void {
-    if (this.#stopped) return
-    this.#stopped = true
-    this.#onStop(this)
-    this.#writer.end()
+  /** `seed`: of the network. */
+  constructor(file: CaptureFile, host: string, seed: number) {
+    this.file = file
+    this.#host = host
+    this.#seed = seed
   }
 
   sent(us: number, flow: Flow, buffer: Buffer, start: number, end: number, lostBy: string | null): void {
@@ -70,17 +38,9 @@ export class NetworkCapture implements Capture {
   }
 
   #write(us: number, flow: Flow, buffer: Buffer, start: number, end: number, lostBy: string | null): void {
-    this.#writer.write({
-      us: this.#epochUs + us,
-      interface: lostBy === null ? PASSED : DROPPED,
-      outgoing: flow.link.from.name === this.#host,
-      family: flow.family,
-      source: flow.sourceAddress,
-      destination: flow.address,
-      buffer,
-      start,
-      end,
-      comment: lostBy === null ? undefined : dropComment(lostBy, this.#seed),
-    })
+    const { family, sourceAddress: source, address: destination } = flow
+    const outgoing = flow.link.from.name === this.#host
+    const dropped = lostBy === null ? null : { rule: lostBy, seed: this.#seed }
+    this.file.write({ us, outgoing, family, source, destination, buffer, start, end }, dropped)
   }
 }

@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks'
 import timers from 'node:timers'
 import { type DirectionFields, parsePipelineSpec, Rng } from '../impair/index.ts'
 import { type Net, type SocketConstructor, stackOf } from '../net/index.ts'
-import type { Capture, WritableLike } from '../observe/index.ts'
+import { type Capture, CaptureFile, type WritableLike } from '../observe/index.ts'
 import type { Stack, StackOptions } from '../stack/index.ts'
 import { NetworkCapture, type NetworkCaptureOptions } from './capture.ts'
 import { datagramOf, type ForgedSegment } from './forged.ts'
@@ -318,11 +318,11 @@ export class Network {
     const { host = this.hosts[0] ?? 'local', ...rest } = options
     // Virtual time begins in 1970, so that captures of one scenario are the same each time.
     const epochUs = this.#world === null ? Math.round((timeOrigin + sinceOriginMs()) * 1000) - this.nowUs : 0
-    const from = { host: nameOf(host) as string, seed: this.seed, epochUs }
     const { captures } = this.#medium
-    const capture = new NetworkCapture(target, rest, from, (stopped) => captures.delete(stopped))
+    const file = new CaptureFile(target, rest, epochUs, () => captures.delete(capture))
+    const capture = new NetworkCapture(file, nameOf(host) as string, this.seed)
     captures.add(capture)
-    return capture
+    return file
   }
 
   /** Seed, counters, sockets and the last segments, in words: what a failing test prints. */
@@ -348,7 +348,7 @@ export class Network {
       socket.destroy()
     }
     this.#pump?.stop()
-    for (const capture of this.#medium.captures) capture.stop()
+    for (const capture of this.#medium.captures) capture.file.stop()
     const closing = this.hosts.map((host) => host.stack.close({ abort: true }))
     if (this.#world === null) await Promise.all(closing)
     else for (const host of this.hosts) host.kill()

@@ -2,8 +2,9 @@ import dgram from 'node:dgram'
 import type { NetworkInterfaceInfo } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import timers from 'node:timers'
-import { Conversations, type DirectionFields, type Rng } from '../impair/index.ts'
-import { type Flow, type LinkEnd, type LinkTime, type LinkUnit, type LinkWatcher, SimLink } from './sim/sim-link.ts'
+import type { DirectionFields, Rng } from '../impair/index.ts'
+import { Links } from './sim/links.ts'
+import { type Flow, type LinkEnd, type LinkTime, type LinkWatcher, SimLink } from './sim/sim-link.ts'
 import type { Task } from './sim/world.ts'
 
 // Captured at load: fake timers of a test runner must not be able to stop a network.
@@ -12,7 +13,7 @@ const { nextTick } = process
 const monotonicMs = performance.now.bind(performance)
 
 /** Real time, since it was made. */
-export class RealTime implements LinkTime {
+class RealTime implements LinkTime {
   readonly #originMs = monotonicMs()
 
   get nowUs(): number {
@@ -45,8 +46,7 @@ export class RealNet {
   readonly time = new RealTime()
   readonly #options: RealNetOptions
   readonly #machines: RealMachine[] = []
-  readonly #conversations = new Map<string, Conversations>()
-  readonly #links = new Map<RealMachine, Map<RealMachine, SimLink>>()
+  readonly #links = new Links<RealMachine>((from, to) => this.#newLink(from, to))
 
   constructor(options: RealNetOptions) {
     this.#options = options
@@ -59,26 +59,15 @@ export class RealNet {
   }
 
   link(from: RealMachine, to: RealMachine): SimLink {
-    let links = this.#links.get(from)
-    if (links === undefined) {
-      links = new Map()
-      this.#links.set(from, links)
-    }
-    let link = links.get(to)
-    if (link === undefined) {
-      const rng = this.#options.rng.fork('link').fork(from.name).fork(to.name)
-      link = new SimLink(this.time, from, to, this.#options.link, rng, this.#how(from, to))
-      link.watcher = this.#options.watcher
-      links.set(to, link)
-    }
-    return link
+    return this.#links.between(from, to)
   }
 
-  #how(from: RealMachine, to: RealMachine): LinkUnit {
-    const key = [from.name, to.name].sort().join('|')
-    const conversations = this.#conversations.get(key) ?? new Conversations()
-    this.#conversations.set(key, conversations)
-    return { unit: 'segment', conversations, outgoing: from.name <= to.name }
+  #newLink(from: RealMachine, to: RealMachine): SimLink {
+    const { link: fields, rng, watcher } = this.#options
+    const own = rng.fork('link').fork(from.name).fork(to.name)
+    const link = new SimLink(this.time, from, to, fields, own, this.#links.segments(from, to))
+    link.watcher = watcher
+    return link
   }
 
   /** Who has a UDP address; null: nobody of this network. */

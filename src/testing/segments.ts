@@ -164,7 +164,7 @@ export class SegmentLog {
 }
 
 /** Seconds of the network's time, to the microsecond. */
-export const clockTime = (us: number): string => (us / 1e6).toFixed(6).padStart(11)
+const clockTime = (us: number): string => (us / 1e6).toFixed(6).padStart(11)
 
 function line({ us, source, destination, header, payloadLength, seqBase, ackBase, note }: Entry): string {
   if (parseSegment(header, 0, header.length, printed) === ParseResult.BadDataOffset) return `${clockTime(us)} [|tcp]`

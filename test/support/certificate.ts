@@ -22,14 +22,16 @@ export interface Certificate {
   cert: string
 }
 
-/** For `name` and from yesterday until tomorrow. */
-export function selfSigned(name = 'localhost'): Certificate {
+const HOST = Buffer.from('localhost')
+
+/** For localhost, from yesterday until tomorrow. */
+export function selfSigned(): Certificate {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const issuer = sequence(der(0x31, sequence(COMMON_NAME, der(0x0c, Buffer.from(name)))))
+  const issuer = sequence(der(0x31, sequence(COMMON_NAME, der(0x0c, HOST))))
   const day = 86_400_000
   const serial = randomBytes(8)
   serial[0] = (serial[0] & 0x7f) | 0x40
-  const altNames = sequence(der(0x82, Buffer.from(name)))
+  const altNames = sequence(der(0x82, HOST))
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, serial),

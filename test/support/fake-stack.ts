@@ -23,12 +23,10 @@ interface FakeListener {
   held: boolean
 }
 
-export interface FakeStackOptions {
-  /** Bytes that wait at most between a writer and its reader. */
-  capacity?: number
-  /** Pieces in which data is read. */
-  pieceSize?: number
-}
+/** Bytes that wait at most between a writer and its reader. */
+const CAPACITY = 65_536
+/** Pieces in which data is read. */
+const PIECE = 65_536
 
 export class FakeStack {
   /** Addresses that never answer. */
@@ -36,8 +34,6 @@ export class FakeStack {
   /** What the connect to an address meets, in a later turn. */
   readonly failures = new Map<string, CloseReason>()
   readonly endpoints = new Set<FakeEndpoint>()
-  readonly capacity: number
-  readonly pieceSize: number
   /** What a stack was made with. */
   readonly setup = {}
   /** What it tells comes from the event loop. */
@@ -45,11 +41,6 @@ export class FakeStack {
   #listeners = new Set<FakeListener>()
   #nextPort = 40_000
   #waiting: (() => void)[] = []
-
-  constructor({ capacity = 65_536, pieceSize = 65_536 }: FakeStackOptions = {}) {
-    this.capacity = capacity
-    this.pieceSize = pieceSize
-  }
 
   afterTurn(run: () => void): void {
     setImmediate(run)
@@ -179,7 +170,7 @@ function overlap(one: string, other: string, ipv6Only: boolean): boolean {
   return familyOf(one) === familyOf(other) || ((one === '::' || other === '::') && !ipv6Only)
 }
 
-export class FakeEndpoint {
+class FakeEndpoint {
   readonly localAddress: string
   readonly localPort: number
   readonly remoteAddress: string
@@ -234,7 +225,7 @@ export class FakeEndpoint {
   write(chunk: Buffer): number {
     const { peer } = this
     if (peer === null || this.#over) return 0
-    const taken = Math.min(chunk.length, Math.max(0, this.#stack.capacity - peer.#receivedBytes))
+    const taken = Math.min(chunk.length, Math.max(0, CAPACITY - peer.#receivedBytes))
     if (taken < chunk.length) this.#short = true
     if (taken > 0) {
       const copy = Buffer.from(chunk.subarray(0, taken))
@@ -258,9 +249,8 @@ export class FakeEndpoint {
   read(): Buffer | null {
     const first = this.#received[0]
     if (first === undefined) return null
-    const { pieceSize } = this.#stack
-    const piece = first.subarray(0, pieceSize)
-    if (first.length > pieceSize) this.#received[0] = first.subarray(pieceSize)
+    const piece = first.subarray(0, PIECE)
+    if (first.length > PIECE) this.#received[0] = first.subarray(PIECE)
     else this.#received.shift()
     this.#receivedBytes -= piece.length
     const { peer } = this

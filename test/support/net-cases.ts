@@ -3,14 +3,14 @@ import nodeNet, { type AddressInfo } from 'node:net'
 import { describe, onTestFinished } from 'vitest'
 import { createNet, type Net } from '../../src/net/net.ts'
 import type { ListenOptions, NetConnectOptions, Server, ServerOptions, Socket } from '../../src/net/types.ts'
-import { FakeStack, type FakeStackOptions } from './fake-stack.ts'
+import { FakeStack } from './fake-stack.ts'
 
 // The same test bodies on `node:net` and on ours: the first proves that what they expect is Node's behaviour.
 
 export const kernel = nodeNet as unknown as Net
 
-export function fakeNet(options?: FakeStackOptions): { net: Net; stack: FakeStack } {
-  const stack = new FakeStack(options)
+export function fakeNet(): { net: Net; stack: FakeStack } {
+  const stack = new FakeStack()
   return { net: createNet(() => stack.asStack), stack }
 }
 

@@ -64,6 +64,8 @@ export class PathModel {
   sent = 0
   dropped = 0
   inRecovery = false
+  /** What stood in the queue at the acknowledgements of the last `run`, on average, bytes. */
+  meanQueued = 0
   /** Called after each acknowledgement. */
   onAck: ((path: PathModel) => void) | null = null
   readonly #pacer: Pacer
@@ -117,6 +119,7 @@ export class PathModel {
   /** Time passes until `until`, µs, or until `done` says so after an acknowledgement. Returns bytes a second delivered meanwhile. */
   run(until: number, done: (path: PathModel) => boolean = () => false): number {
     const [from, before] = [this.now, this.sampler.delivered]
+    let [queued, acks] = [0, 0]
     for (;;) {
       this.#fill()
       const at = Math.min(this.#nextAck(), this.#nextSend(), this.#rtoAt)
@@ -127,10 +130,13 @@ export class PathModel {
       this.now = Math.max(this.now, at)
       if (this.#nextAck() <= this.now) {
         this.#acknowledge()
+        queued += this.queued
+        acks++
         this.onAck?.(this)
         if (done(this)) break
       } else if (this.#rtoAt <= this.now) this.#timeout()
     }
+    this.meanQueued = queued / Math.max(acks, 1)
     return ((this.sampler.delivered - before) * 1e6) / Math.max(this.now - from, 1)
   }
 

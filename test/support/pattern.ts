@@ -1,5 +1,5 @@
 /** The bytes of a stream that no shift, loss or doubling leaves intact: byte `i` of stream `key` depends on all of `i`. */
-export function patternByte(key: number, i: number): number {
+function patternByte(key: number, i: number): number {
   let x = Math.imul(i ^ key, 0x9e3779b1)
   x ^= x >>> 15
   return Math.imul(x, 0x85ebca6b) >>> 24

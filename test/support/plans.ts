@@ -71,7 +71,7 @@ const oneOf =
     dice.one(values)
 
 /** Values for every parameter that there is, none of them such that a connection could not live with it. */
-export const sysctlDraws: Readonly<Record<SysctlName, Draw>> = {
+const sysctlDraws: Readonly<Record<SysctlName, Draw>> = {
   tcp_syn_retries: range(MANY, 127),
   tcp_syn_linear_timeouts: range(0, 5),
   tcp_synack_retries: range(MANY, 255),

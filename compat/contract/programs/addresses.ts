@@ -129,10 +129,8 @@ export const programs: Programs = {
     server.close()
   },
 
-  async 'IPv6 addresses in long form'({ net, watch, port: name }) {
-    const server = net.createServer((peer) => peer.end()).listen(0, '::1')
-    await once(server, 'listening')
-    const port = name((server.address() as { port: number }).port, 'port')
+  async 'IPv6 addresses in long form'({ listen, net, watch }) {
+    const { server, port } = await listen({}, (peer) => peer.end(), '::1')
     const client = watch(net.connect(port, '0:0:0:0:0:0:0:1'), 'client')
     await once(client.resume(), 'close')
     server.close()
@@ -145,14 +143,12 @@ export const programs: Programs = {
     server.close()
   },
 
-  async 'another address of loopback'({ net, watch, port: name }) {
-    const server = net.createServer((peer) => {
+  async 'another address of loopback'({ listen, net, watch }) {
+    const accept = (peer: Socket): void => {
       watch(peer, 'peer')
       peer.end()
-    })
-    server.listen(0, '127.0.0.5')
-    await once(server, 'listening')
-    const port = name((server.address() as { port: number }).port, 'port')
+    }
+    const { server, port } = await listen({}, accept, '127.0.0.5')
     const client = watch(net.connect(port, '127.0.0.5'), 'client')
     await once(client.resume(), 'close')
     server.close()

@@ -16,10 +16,8 @@ export const programs: Programs = {
     server.close()
   },
 
-  async 'port alone goes to localhost'({ net, watch, port: name }) {
-    const server = net.createServer(goodbye).listen(0)
-    await once(server, 'listening')
-    const port = name((server.address() as { port: number }).port, 'port')
+  async 'port alone goes to localhost'({ listen, net, watch }) {
+    const { server, port } = await listen({}, goodbye, null)
     const client = watch(net.connect(port), 'client', {
       except: [
         'lookup',
@@ -250,10 +248,8 @@ export const programs: Programs = {
     server.close()
   },
 
-  async 'connect of IPv6 loopback'({ net, watch, port: name }) {
-    const server = net.createServer(goodbye).listen(0, '::1')
-    await once(server, 'listening')
-    const port = name((server.address() as { port: number }).port, 'port')
+  async 'connect of IPv6 loopback'({ listen, net, watch }) {
+    const { server, port } = await listen({}, goodbye, '::1')
     const client = watch(net.connect(port, '::1'), 'client')
     client.resume()
     await once(client, 'close')
@@ -268,10 +264,8 @@ export const programs: Programs = {
     server.close()
   },
 
-  async 'an empty host is localhost'({ net, record, port: name }) {
-    const server = net.createServer(goodbye).listen(0)
-    await once(server, 'listening')
-    const port = name((server.address() as { port: number }).port, 'port')
+  async 'an empty host is localhost'({ listen, net, record }) {
+    const { server, port } = await listen({}, goodbye, null)
     const client = net.connect({ port, host: '' }).resume()
     client.once('lookup', (error, _address, _family, host) => record('lookup', error, host))
     await once(client, 'close')

@@ -10,10 +10,8 @@ export const programs: Programs = {
     await next(client, 'close')
   },
 
-  async 'connection refused on IPv6'({ net, watch, port: name, next }) {
-    const server = net.createServer().listen(0, '::1')
-    await once(server, 'listening')
-    const port = name((server.address() as { port: number }).port, 'free port')
+  async 'connection refused on IPv6'({ listen, net, watch, next }) {
+    const { server, port } = await listen({}, undefined, '::1')
     server.close()
     await once(server, 'close')
     const client = watch(net.connect(port, '::1'), 'client')

@@ -27,6 +27,12 @@ function under(prefix: string, programs: Programs): Programs {
   return Object.fromEntries(Object.entries(programs).map(([name, program]) => [`${prefix}, ${name}`, program]))
 }
 
+/** A write of the client after the peer's end. */
+function writeLate({ recordIn }: Context, client: Socket): void {
+  const accepted = client.write('late', (error) => recordIn('client', 'written', error))
+  recordIn('client', 'write', accepted)
+}
+
 export const programs: Programs = {
   ...under(
     'client ends, both end in the end',
@@ -92,15 +98,9 @@ export const programs: Programs = {
     }),
   ),
 
-  async 'writing in the end listener'({ pair, recordIn }) {
-    const { client, peer } = await pair()
-    client.on('end', () =>
-      recordIn(
-        'client',
-        'write',
-        client.write('late', (error) => recordIn('client', 'written', error)),
-      ),
-    )
+  async 'writing in the end listener'(context) {
+    const { client, peer } = await context.pair()
+    client.on('end', () => writeLate(context, client))
     client.on('error', () => {})
     client.resume()
     peer.resume()
@@ -108,17 +108,13 @@ export const programs: Programs = {
     await Promise.all([later(client), later(peer)])
   },
 
-  async 'an immediate of the end listener finds it destroyed'({ pair, recordIn }) {
-    const { client, peer } = await pair()
+  async 'an immediate of the end listener finds it destroyed'(context) {
+    const { client, peer } = await context.pair()
     client.on('end', () => {
-      process.nextTick(() => recordIn('client', 'tick', client.writableFinished, client.destroyed))
+      process.nextTick(() => context.recordIn('client', 'tick', client.writableFinished, client.destroyed))
       setImmediate(() => {
-        recordIn('client', 'immediate', client.writableFinished, client.destroyed, client.closed)
-        recordIn(
-          'client',
-          'write',
-          client.write('late', (error) => recordIn('client', 'written', error)),
-        )
+        context.recordIn('client', 'immediate', client.writableFinished, client.destroyed, client.closed)
+        writeLate(context, client)
       })
     })
     client.on('error', () => {})

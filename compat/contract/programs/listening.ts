@@ -4,8 +4,8 @@ import type { Context, Programs, Server } from '../program.ts'
 // How `listen` is called, and what it takes from whom.
 
 /** The address of a server that listens, its port by a name. */
-function named({ port }: Context, server: Server, name = 'port'): number {
-  return port((server.address() as { port: number }).port, name)
+function named({ port }: Context, server: Server): number {
+  return port((server.address() as { port: number }).port, 'port')
 }
 
 export const programs: Programs = {
@@ -182,10 +182,8 @@ export const programs: Programs = {
     first.close()
   },
 
-  async 'a port in use, on all addresses'({ net, watch, next, port: name }) {
-    const first = net.createServer().listen(0)
-    await once(first, 'listening')
-    const port = name((first.address() as { port: number }).port, 'port')
+  async 'a port in use, on all addresses'({ listen, net, watch, next }) {
+    const { server: first, port } = await listen({}, undefined, null)
     const server = watch(net.createServer(), 'server')
     server.on('error', () => {})
     server.listen(port)

@@ -6,6 +6,11 @@ import { alone, type Context, type Programs, type Socket } from '../program.ts'
 type Address = { address: string; family: number }
 type Answer = (error: Error | null, address?: unknown, family?: unknown) => void
 
+/** Where the servers listen, and where nobody does. */
+const IPV4: Address = { address: '127.0.0.1', family: 4 }
+const IPV6: Address = { address: '::1', family: 6 }
+const NONSENSE: Address = { address: 'nonsense', family: 4 }
+
 /** A lookup that always gives the same answer, a tick later; and records what it was asked. */
 function answering({ record }: Context, error: Error | null, address?: unknown, family?: unknown): never {
   return ((host: string, options: { all?: boolean }, callback: Answer) => {
@@ -22,20 +27,21 @@ function answeringNow({ record }: Context, error: Error | null, address?: unknow
   }) as never
 }
 
+/** A watched client on its way to a name. */
+function connectBy(context: Context, lookup: never, options: object): Socket {
+  return context.watch(context.net.connect({ port: 1, host: 'a.name', lookup, ...options } as never), 'client')
+}
+
+/** The same, by a lookup that gives `addresses` when it is asked for all. */
+function connectToAll(context: Context, addresses: unknown, options: object = {}): Socket {
+  return connectBy(context, answering(context, null, addresses), { autoSelectFamily: true, ...options })
+}
+
 /** Connects to a name that `addresses` stand for, and records all of it. */
-async function connectTo(
-  context: Context,
-  addresses: readonly Address[] | unknown,
-  options: object = {},
-  close = true,
-): Promise<void> {
-  const { listen, net, watch, next } = context
+async function connectTo(context: Context, addresses: unknown, options: object = {}, close = true): Promise<void> {
+  const { listen, next } = context
   const { server, port } = await listen({}, (peer) => peer.end())
-  const lookup = answering(context, null, addresses)
-  const client = watch(
-    net.connect({ port, host: 'a.name', lookup, autoSelectFamily: true, ...options } as never),
-    'client',
-  )
+  const client = connectToAll(context, addresses, { port, ...options })
   client.on('error', () => {})
   client.resume()
   if (close) await next(client, 'close')
@@ -47,10 +53,9 @@ async function connectTo(
 
 export const programs: Programs = {
   async 'a lookup with one address'(context) {
-    const { listen, net, watch } = context
-    const { server, port } = await listen({}, (peer) => peer.end())
+    const { server, port } = await context.listen({}, (peer) => peer.end())
     const lookup = answering(context, null, '127.0.0.1', 4)
-    const client = watch(net.connect({ port, host: 'a.name', lookup, autoSelectFamily: false }), 'client')
+    const client = connectBy(context, lookup, { port, autoSelectFamily: false })
     client.resume()
     await once(client, 'close')
     context.record('attempted', client.autoSelectFamilyAttemptedAddresses)
@@ -58,10 +63,9 @@ export const programs: Programs = {
   },
 
   async 'a lookup that answers at once'(context) {
-    const { listen, net, watch } = context
-    const { server, port } = await listen({}, (peer) => peer.end())
+    const { server, port } = await context.listen({}, (peer) => peer.end())
     const lookup = answeringNow(context, null, '127.0.0.1', 4)
-    const client = watch(net.connect({ port, host: 'a.name', lookup, autoSelectFamily: false }), 'client')
+    const client = connectBy(context, lookup, { port, autoSelectFamily: false })
     client.resume()
     await once(client, 'close')
     server.close()
@@ -71,7 +75,7 @@ export const programs: Programs = {
     const error = Object.assign(new Error('no such name'), { code: 'ENOTFOUND', hostname: 'a.name' })
     const lookup = answering(context, error)
     for (const autoSelectFamily of [false, true]) {
-      const client = context.watch(context.net.connect({ port: 1, host: 'a.name', lookup, autoSelectFamily }), 'client')
+      const client = connectBy(context, lookup, { autoSelectFamily })
       client.on('error', () => {})
       await context.next(client, 'close')
     }
@@ -80,7 +84,7 @@ export const programs: Programs = {
   async 'a lookup that fails at once'(context) {
     const lookup = answeringNow(context, new Error('no such name'))
     for (const autoSelectFamily of [false, true]) {
-      const client = context.watch(context.net.connect({ port: 1, host: 'a.name', lookup, autoSelectFamily }), 'client')
+      const client = connectBy(context, lookup, { autoSelectFamily })
       client.on('error', () => {})
       await context.next(client, 'close')
     }
@@ -101,10 +105,7 @@ export const programs: Programs = {
   async 'an answer that is no address'(context) {
     for (const address of ['not an address', '', undefined, null, 5, {}]) {
       const lookup = answering(context, null, address, 4)
-      const client = context.watch(
-        context.net.connect({ port: 1, host: 'a.name', lookup, autoSelectFamily: false }),
-        'client',
-      )
+      const client = connectBy(context, lookup, { autoSelectFamily: false })
       client.on('error', () => {})
       await context.next(client, 'close')
     }
@@ -113,10 +114,7 @@ export const programs: Programs = {
   async 'an answer of an unknown family'(context) {
     for (const family of [0, 5, undefined, 'IPv4', null]) {
       const lookup = answering(context, null, '127.0.0.1', family)
-      const client = context.watch(
-        context.net.connect({ port: 1, host: 'a.name', lookup, autoSelectFamily: false }),
-        'client',
-      )
+      const client = connectBy(context, lookup, { autoSelectFamily: false })
       client.on('error', () => {})
       await context.next(client, 'close')
     }
@@ -165,209 +163,111 @@ export const programs: Programs = {
   },
 
   async 'destroyed while the lookup runs'(context) {
-    const { net, watch, next, turns } = context
-    const client = watch(
-      net.connect({
-        port: 1,
-        host: 'a.name',
-        lookup: answering(context, null, '127.0.0.1', 4),
-        autoSelectFamily: false,
-      }),
-      'client',
-    )
+    const client = connectBy(context, answering(context, null, '127.0.0.1', 4), { autoSelectFamily: false })
     client.destroy()
-    await next(client, 'close')
-    await turns()
+    await context.next(client, 'close')
+    await context.turns()
   },
 
   async 'destroyed while the lookup of all runs'(context) {
-    const { net, watch, next, turns } = context
-    const addresses = [{ address: '127.0.0.1', family: 4 }]
-    const client = watch(
-      net.connect({ port: 1, host: 'a.name', lookup: answering(context, null, addresses), autoSelectFamily: true }),
-      'client',
-    )
+    const client = connectToAll(context, [IPV4])
     client.destroy()
-    await next(client, 'close')
-    await turns()
+    await context.next(client, 'close')
+    await context.turns()
   },
 
   async 'destroyed in the lookup listener'(context) {
-    const { net, watch, next } = context
-    const client = watch(
-      net.connect({
-        port: 1,
-        host: 'a.name',
-        lookup: answering(context, null, '127.0.0.1', 4),
-        autoSelectFamily: false,
-      }),
-      'client',
-    )
+    const client = connectBy(context, answering(context, null, '127.0.0.1', 4), { autoSelectFamily: false })
     client.on('lookup', () => client.destroy())
-    await next(client, 'close')
+    await context.next(client, 'close')
   },
 
-  'all: one address': (context) => connectTo(context, [{ address: '127.0.0.1', family: 4 }]),
+  'all: one address': (context) => connectTo(context, [IPV4]),
 
-  'all: the second answers': (context) =>
-    connectTo(context, [
-      { address: '::1', family: 6 },
-      { address: '127.0.0.1', family: 4 },
-    ]),
+  'all: the second answers': (context) => connectTo(context, [IPV6, IPV4]),
 
-  'all: the first answers': (context) =>
-    connectTo(context, [
-      { address: '127.0.0.1', family: 4 },
-      { address: '::1', family: 6 },
-    ]),
+  'all: the first answers': (context) => connectTo(context, [IPV4, IPV6]),
 
   'all: families take turns': (context) =>
-    connectTo(context, [
-      { address: '::1', family: 6 },
-      { address: '127.0.0.9', family: 4 },
-      { address: '127.0.0.10', family: 4 },
-      { address: '127.0.0.1', family: 4 },
-    ]),
+    connectTo(context, [IPV6, { address: '127.0.0.9', family: 4 }, { address: '127.0.0.10', family: 4 }, IPV4]),
 
-  'all: the same address twice': (context) =>
-    connectTo(context, [
-      { address: '::1', family: 6 },
-      { address: '::1', family: 6 },
-      { address: '127.0.0.1', family: 4 },
-      { address: '127.0.0.1', family: 4 },
-    ]),
+  'all: the same address twice': (context) => connectTo(context, [IPV6, IPV6, IPV4, IPV4]),
 
-  'all: some are no addresses': (context) =>
-    connectTo(context, [
-      { address: 'nonsense', family: 4 },
-      { address: '127.0.0.1', family: 5 },
-      { address: '127.0.0.1', family: 4 },
-    ]),
+  'all: some are no addresses': (context) => connectTo(context, [NONSENSE, { address: '127.0.0.1', family: 5 }, IPV4]),
 
-  'all: none is an address': (context) => connectTo(context, [{ address: 'nonsense', family: 4 }]),
+  'all: none is an address': (context) => connectTo(context, [NONSENSE]),
 
   'all: none has a family': (context) => connectTo(context, [{ address: '127.0.0.1', family: 5 }]),
 
   'all: no addresses at all': (context) => connectTo(context, [], {}, false),
 
-  async 'all: one string in place of a list'(context) {
-    await connectTo(context, '127.0.0.1')
-  },
+  'all: one string in place of a list': (context) => connectTo(context, '127.0.0.1'),
 
   async 'all: nobody answers'(context) {
-    const { net, watch, freePort, next } = context
-    const port = await freePort()
-    const addresses = [
-      { address: '127.0.0.1', family: 4 },
-      { address: '::1', family: 6 },
-    ]
-    const client = watch(
-      net.connect({ port, host: 'a.name', lookup: answering(context, null, addresses), autoSelectFamily: true }),
-      'client',
-    )
+    const port = await context.freePort()
+    const client = connectToAll(context, [IPV4, IPV6], { port })
     client.on('error', () => {})
-    await next(client, 'close')
+    await context.next(client, 'close')
     context.record('attempted', client.autoSelectFamilyAttemptedAddresses)
   },
 
   async 'all: nobody answers, and writes wait'(context) {
-    const { net, watch, freePort, next, recordIn } = context
-    const port = await freePort()
-    const addresses = [
-      { address: '127.0.0.1', family: 4 },
-      { address: '::1', family: 6 },
-    ]
-    const client = watch(
-      net.connect({ port, host: 'a.name', lookup: answering(context, null, addresses), autoSelectFamily: true }),
-      'client',
-    )
+    const port = await context.freePort()
+    const client = connectToAll(context, [IPV4, IPV6], { port })
     client.on('error', () => {})
-    client.write('x', (error) => recordIn('client', 'written', error))
-    await next(client, 'close')
+    client.write('x', (error) => context.recordIn('client', 'written', error))
+    await context.next(client, 'close')
   },
 
   async 'all: writes before connect arrive by the address that answers'(context) {
-    const { listen, net, watch, turns } = context
-    const { server, port } = await listen({}, (peer) => {
-      watch(peer, 'peer')
+    const { server, port } = await context.listen({}, (peer) => {
+      context.watch(peer, 'peer')
       peer.resume()
     })
-    const addresses = [
-      { address: '::1', family: 6 },
-      { address: '127.0.0.1', family: 4 },
-    ]
-    const client = watch(
-      net.connect({ port, host: 'a.name', lookup: answering(context, null, addresses), autoSelectFamily: true }),
-      'client',
-    )
+    const client = connectToAll(context, [IPV6, IPV4], { port })
     client.write('one')
     client.end('two')
     client.resume()
     const [peer] = (await once(server, 'connection')) as [Socket]
     await once(peer, 'data')
-    await turns(10)
+    await context.turns(10)
     client.destroy()
     peer.destroy()
     server.close()
   },
 
-  'all: destroyed between attempts': (context) => {
-    const { net, watch, freePort, next } = context
-    const addresses = [
-      { address: '127.0.0.1', family: 4 },
-      { address: '::1', family: 6 },
-    ]
-    return freePort().then(async (port) => {
-      const client = watch(
-        net.connect({ port, host: 'a.name', lookup: answering(context, null, addresses), autoSelectFamily: true }),
-        'client',
-      )
-      client.on('error', () => {})
-      client.on('connectionAttemptFailed', () => client.destroy())
-      await next(client, 'close')
-      context.record('attempted', client.autoSelectFamilyAttemptedAddresses)
-    })
+  async 'all: destroyed between attempts'(context) {
+    const port = await context.freePort()
+    const client = connectToAll(context, [IPV4, IPV6], { port })
+    client.on('error', () => {})
+    client.on('connectionAttemptFailed', () => client.destroy())
+    await context.next(client, 'close')
+    context.record('attempted', client.autoSelectFamilyAttemptedAddresses)
   },
 
-  'all: family 4 asks for one': (context) => connectTo(context, '127.0.0.1', { family: 4 }, true),
+  'all: family 4 asks for one': (context) => connectTo(context, '127.0.0.1', { family: 4 }),
 
   'all: with a local port': async (context) => {
     const localPort = await context.freePort('local port')
-    await connectTo(
-      context,
-      [
-        { address: '::1', family: 6 },
-        { address: '127.0.0.1', family: 4 },
-      ],
-      { localPort },
-    )
+    await connectTo(context, [IPV6, IPV4], { localPort })
   },
 
-  'all: IPv6 first when the first usable is IPv6': (context) =>
-    connectTo(context, [
-      { address: 'nonsense', family: 4 },
-      { address: '::1', family: 6 },
-      { address: '127.0.0.1', family: 4 },
-    ]),
+  'all: IPv6 first when the first usable is IPv6': (context) => connectTo(context, [NONSENSE, IPV6, IPV4]),
 
   'the default can be switched off': alone(async (context) => {
-    const { listen, net, watch } = context
+    const { listen, net } = context
     net.setDefaultAutoSelectFamily(false)
     const { server, port } = await listen({}, (peer) => peer.end())
-    const client = watch(
-      net.connect({ port, host: 'a.name', lookup: answering(context, null, '127.0.0.1', 4) }),
-      'client',
-    )
+    const client = connectBy(context, answering(context, null, '127.0.0.1', 4), { port })
     await once(client.resume(), 'close')
     server.close()
   }),
 
   async '_host is the name'(context) {
-    const { net, record } = context
-    const client = net.connect({ port: 1, host: 'a.name', lookup: answering(context, new Error('enough')) })
+    const client = context.net.connect({ port: 1, host: 'a.name', lookup: answering(context, new Error('enough')) })
     client.on('error', () => {})
-    record('_host', (client as unknown as { _host: unknown })._host)
+    context.record('_host', (client as unknown as { _host: unknown })._host)
     await once(client, 'close')
-    record('_host', (client as unknown as { _host: unknown })._host)
+    context.record('_host', (client as unknown as { _host: unknown })._host)
   },
 }

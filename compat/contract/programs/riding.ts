@@ -3,7 +3,7 @@ import http from 'node:http'
 import http2 from 'node:http2'
 import { text } from 'node:stream/consumers'
 import tls from 'node:tls'
-import type { Net, Programs, Server, Socket } from '../program.ts'
+import type { Context, Net, Programs, Server, Socket } from '../program.ts'
 
 // Node's own protocols on sockets of `net`, by injection: what comes out at the top must be the same.
 
@@ -37,6 +37,21 @@ function request(net: Net, port: number, options: http.RequestOptions = {}): htt
 async function answer(req: http.ClientRequest): Promise<[number | undefined, string]> {
   const [res] = (await once(req, 'response')) as [http.IncomingMessage]
   return [res.statusCode, await text(res)]
+}
+
+/** A session of http2 over a connection of `net`, to `app` at its other end. */
+async function openSession(
+  { listen, net }: Context,
+  app: http2.Http2Server,
+): Promise<{ session: http2.ClientHttp2Session; close: () => Promise<void> }> {
+  const { server, port } = await listen({}, (peer) => app.emit('connection', peer))
+  const session = http2.connect(`http://127.0.0.1:${port}`, { createConnection: () => net.connect(port, '127.0.0.1') })
+  const close = async (): Promise<void> => {
+    session.close()
+    await once(session, 'close')
+    server.close()
+  }
+  return { session, close }
 }
 
 export const programs: Programs = {
@@ -170,40 +185,24 @@ export const programs: Programs = {
     close()
   },
 
-  async 'http2: a request'({ net, record }) {
+  async 'http2: a request'(context) {
     const app = http2.createServer((req, res) => res.end(`hello ${req.url}`))
-    const server = net.createServer((peer) => app.emit('connection', peer))
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as { port: number }
-    const session = http2.connect(`http://127.0.0.1:${port}`, {
-      createConnection: () => net.connect(port, '127.0.0.1'),
-    })
+    const { session, close } = await openSession(context, app)
     const stream = session.request({ ':path': '/two' })
     stream.end()
     stream.setEncoding('utf8')
-    record('answer', await text(stream))
-    session.close()
-    await once(session, 'close')
-    server.close()
+    context.record('answer', await text(stream))
+    await close()
   },
 
-  async 'http2: a large body'({ net, record }) {
+  async 'http2: a large body'(context) {
     const app = http2.createServer()
     app.on('stream', (stream) => stream.pipe(stream))
-    const server = net.createServer((peer) => app.emit('connection', peer))
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as { port: number }
-    const session = http2.connect(`http://127.0.0.1:${port}`, {
-      createConnection: () => net.connect(port, '127.0.0.1'),
-    })
+    const { session, close } = await openSession(context, app)
     const stream = session.request({ ':path': '/', ':method': 'POST' })
     stream.end(Buffer.alloc(300_000, 'x'))
-    record('answer', (await text(stream)).length)
-    session.close()
-    await once(session, 'close')
-    server.close()
+    context.record('answer', (await text(stream)).length)
+    await close()
   },
 
   async 'tls: a server that speaks none'({ net, record, listen }) {

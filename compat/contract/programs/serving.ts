@@ -169,6 +169,54 @@ export const programs: Programs = {
     server.close()
   },
 
+  async 'ticks and microtasks between two connections that come together'({ listen, net, record }) {
+    const { server, port } = await listen()
+    const names = ['first', 'second']
+    server.on('connection', (peer) => {
+      const name = names.shift()
+      const recordAll = (what: string): void => {
+        record(`${name}: ${what}`)
+        process.nextTick(() => record(`${name}: tick of ${what}`))
+        Promise.resolve().then(() => record(`${name}: promise of ${what}`))
+      }
+      recordAll('connection')
+      peer.on('data', () => recordAll('data'))
+    })
+    const clients = ['a', 'b'].map((word) => net.connect(port, '127.0.0.1').end(word).resume())
+    await Promise.all(clients.map((client) => once(client, 'close')))
+    server.close()
+  },
+
+  async 'the first of two connections that come together closes the server'({ listen, net, watch, recordIn, next }) {
+    const { server, port } = await listen({}, (peer) => {
+      server.close()
+      peer.end('hello')
+    })
+    watch(server, 'server')
+    const closed = ['first', 'second'].map((name) => {
+      const client = net.connect(port, '127.0.0.1')
+      client.on('data', (chunk) => recordIn(name, 'data', String(chunk)))
+      // Whether it had connected by then is left to chance.
+      client.on('error', (error: NodeJS.ErrnoException) => recordIn(name, 'error', error.code))
+      return next(client, 'close')
+    })
+    await Promise.all(closed)
+  },
+
+  async 'a listener that throws at the first of two connections that come together'({ listen, net, watch }) {
+    let count = 0
+    const { server, port } = await listen({}, (peer) => {
+      if (count++ === 0) {
+        peer.destroy()
+        throw new Error('from the listener')
+      }
+      peer.end('hello')
+    })
+    const clients = ['first', 'second'].map((name) => watch(net.connect(port, '127.0.0.1'), name))
+    await Promise.all(clients.map((client) => once(client.resume(), 'close')))
+    server.close()
+  },
+
   async 'nobody listens for connections'({ listen, net, watch }) {
     const { server, port } = await listen()
     const client = watch(net.connect(port, '127.0.0.1'), 'client')

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Duplex, Readable, Writable } from 'node:stream'
 import { inherits, inspect } from 'node:util'
-import type { Programs, Server, Socket } from '../program.ts'
+import type { Context, Programs, Server, Socket } from '../program.ts'
 
 // What the module, its classes and their instances look like to code that looks.
 
@@ -63,6 +63,34 @@ const DOCUMENTED_SERVER = [
   '_setupWorker',
 ]
 
+/** What comes of setting properties of a socket. */
+function setEach({ net, attempt }: Context, names: readonly string[]): void {
+  const socket = new net.Socket() as unknown as Anything
+  for (const name of names) {
+    attempt(name, () => {
+      socket[name] = 'mine'
+      return socket[name]
+    })
+  }
+}
+
+/** The methods that a prototype must have, and what they look like. */
+function recordMethods({ record }: Context, proto: object, names: readonly string[]): void {
+  for (const name of names) {
+    const descriptor = Object.getOwnPropertyDescriptor(proto, name)
+    const value = descriptor?.value as { length?: number } | undefined
+    record(name, typeof value, value?.length, descriptor?.enumerable, descriptor?.writable, descriptor?.configurable)
+  }
+}
+
+/** The same for its getters. */
+function recordGetters({ record }: Context, proto: object, names: readonly string[]): void {
+  for (const name of names) {
+    const descriptor = Object.getOwnPropertyDescriptor(proto, name)
+    record(name, typeof descriptor?.get, typeof descriptor?.set, descriptor?.enumerable, descriptor?.configurable)
+  }
+}
+
 export const programs: Programs = {
   'names of the module'({ net, record }) {
     const names = [
@@ -92,21 +120,13 @@ export const programs: Programs = {
     record('aliases', net.connect === net.createConnection, net.Stream === net.Socket)
   },
 
-  'methods of Socket'({ net, record }) {
-    const proto = net.Socket.prototype as unknown as Anything
-    for (const name of DOCUMENTED_SOCKET) {
-      const descriptor = Object.getOwnPropertyDescriptor(proto, name)
-      const value = descriptor?.value as { length?: number } | undefined
-      record(name, typeof value, value?.length, descriptor?.enumerable, descriptor?.writable, descriptor?.configurable)
-    }
+  'methods of Socket'(context) {
+    recordMethods(context, context.net.Socket.prototype, DOCUMENTED_SOCKET)
   },
 
-  'getters of Socket'({ net, record }) {
-    const proto = net.Socket.prototype as unknown as Anything
-    for (const name of SOCKET_GETTERS.filter((name) => name !== '_handle')) {
-      const descriptor = Object.getOwnPropertyDescriptor(proto, name)
-      record(name, typeof descriptor?.get, typeof descriptor?.set, descriptor?.enumerable, descriptor?.configurable)
-    }
+  'getters of Socket'(context) {
+    const names = SOCKET_GETTERS.filter((name) => name !== '_handle')
+    recordGetters(context, context.net.Socket.prototype, names)
   },
 
   'getters read on the prototype'({ net, attempt }) {
@@ -116,15 +136,9 @@ export const programs: Programs = {
     attempt('listening', () => server.listening)
   },
 
-  'methods of Server'({ net, record }) {
-    const proto = net.Server.prototype as unknown as Anything
-    for (const name of DOCUMENTED_SERVER) {
-      const descriptor = Object.getOwnPropertyDescriptor(proto, name)
-      const value = descriptor?.value as { length?: number } | undefined
-      record(name, typeof value, value?.length, descriptor?.enumerable, descriptor?.writable, descriptor?.configurable)
-    }
-    const listening = Object.getOwnPropertyDescriptor(proto, 'listening')
-    record('listening', typeof listening?.get, typeof listening?.set, listening?.enumerable, listening?.configurable)
+  'methods of Server'(context) {
+    recordMethods(context, context.net.Server.prototype, DOCUMENTED_SERVER)
+    recordGetters(context, context.net.Server.prototype, ['listening'])
   },
 
   'classes and their ancestors'({ net, record }) {
@@ -249,9 +263,8 @@ export const programs: Programs = {
     }
   },
 
-  'properties can be set'({ net, attempt }) {
-    const socket = new net.Socket() as unknown as Anything
-    for (const name of [
+  'properties can be set'(context) {
+    setEach(context, [
       'server',
       'parser',
       '_paused',
@@ -268,30 +281,11 @@ export const programs: Programs = {
       '_server',
       'mine',
       'destroySoon',
-    ]) {
-      attempt(name, () => {
-        socket[name] = 'mine'
-        return socket[name]
-      })
-    }
+    ])
   },
 
-  'getters cannot be set'({ net, attempt }) {
-    const socket = new net.Socket() as unknown as Anything
-    for (const name of [
-      'readyState',
-      'bytesRead',
-      'bytesWritten',
-      'remoteAddress',
-      'localPort',
-      'pending',
-      'bufferSize',
-    ]) {
-      attempt(name, () => {
-        socket[name] = 'mine'
-        return socket[name]
-      })
-    }
+  'getters cannot be set'(context) {
+    setEach(context, ['readyState', 'bytesRead', 'bytesWritten', 'remoteAddress', 'localPort', 'pending', 'bufferSize'])
   },
 
   async handles({ pair, record }) {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Programs } from '../program.ts'
 
-// Idle timeouts, and what holds the process: a program that must not end waits in `stays`, and one that must end says when it hangs.
+// Idle timeouts, and what holds the process: `mustStay` and `mustEnd` tell.
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -73,9 +73,10 @@ export const programs: Programs = {
   async 'without a connection'({ net, watch }) {
     const client = watch(new net.Socket(), 'client')
     client.setTimeout(20)
-    const keep = setTimeout(() => {}, 5000)
+    // The timer of a socket does not hold the process: what waits for it has to.
+    const holder = setTimeout(() => {}, 5000)
     await once(client, 'timeout')
-    clearTimeout(keep)
+    clearTimeout(holder)
     client.destroy()
   },
 
@@ -122,98 +123,84 @@ export const programs: Programs = {
     await once(client, 'close')
   },
 
-  async 'a listening server holds the process'({ net, record }) {
+  async 'a listening server holds the process'({ net, mustStay }) {
     const server = net.createServer().listen(0)
-    setTimeout(() => {
-      record('stays')
-      server.close()
-    }, 50).unref()
+    mustStay(() => server.close())
   },
 
-  async 'a server that is unreferenced does not'({ net, record }) {
+  async 'a server that is unreferenced does not'({ net, record, mustEnd }) {
     const server = net.createServer().listen(0)
     record('itself', server.unref() === server)
-    setTimeout(() => record('stays'), 2000).unref()
+    mustEnd()
   },
 
-  async 'unref before listen'({ net, record }) {
+  async 'unref before listen'({ net, mustEnd }) {
     net.createServer().unref().listen(0)
-    setTimeout(() => record('stays'), 2000).unref()
+    mustEnd()
   },
 
-  async 'unref and ref of a server'({ net, record }) {
+  async 'unref and ref of a server'({ net, mustStay }) {
     const server = net.createServer().listen(0).unref().ref()
-    setTimeout(() => {
-      record('stays')
-      server.close()
-    }, 50).unref()
+    mustStay(() => server.close())
   },
 
-  async 'an open connection holds the process'({ pair, record }) {
+  async 'an open connection holds the process'({ pair, mustStay }) {
     const { client, peer } = await pair({ unwatched: true })
-    setTimeout(() => {
-      record('stays')
+    mustStay(() => {
       client.destroy()
       peer.destroy()
-    }, 50).unref()
+    })
   },
 
-  async 'a connection unreferenced at both ends does not'({ pair, record }) {
+  async 'a connection unreferenced at both ends does not'({ pair, record, mustEnd }) {
     const { client, peer } = await pair({ unwatched: true })
     record('itself', client.unref() === client, peer.unref() === peer)
-    setTimeout(() => record('stays'), 2000).unref()
+    mustEnd()
   },
 
-  async 'unref before connect'({ net, listen, record }) {
+  async 'unref before connect'({ net, listen, record, mustEnd }) {
     const { server, port } = await listen({}, (peer) => peer.unref())
     server.unref()
     const client = new net.Socket()
     client.unref()
     client.connect(port, '127.0.0.1', () => record('connected'))
-    setTimeout(() => record('stays'), 2000).unref()
+    mustEnd()
   },
 
-  async 'unref and ref of a connection'({ pair, record }) {
+  async 'unref and ref of a connection'({ pair, mustStay }) {
     const { client, peer } = await pair({ unwatched: true })
     peer.unref()
     client.unref()
     client.ref()
-    setTimeout(() => {
-      record('stays')
-      client.destroy()
-    }, 50).unref()
+    mustStay(() => client.destroy())
   },
 
-  async 'a socket that never connected does not hold the process'({ net, record }) {
+  async 'a socket that never connected does not hold the process'({ net, mustEnd }) {
     const client = new net.Socket()
     client.on('data', () => {})
     client.ref()
-    setTimeout(() => record('stays'), 2000).unref()
+    mustEnd()
   },
 
-  async 'a client paused before it connects'({ listen, net, record }) {
+  async 'a client paused before it connects'({ listen, net, record, mustStay }) {
     const { server, port } = await listen({}, (peer) => peer.unref())
     server.unref()
     const client = new net.Socket()
     client.pause()
     client.connect(port, '127.0.0.1', () => {
       record('connected')
-      setTimeout(() => {
-        record('stays')
-        client.destroy()
-      }, 100).unref()
+      mustStay(() => client.destroy())
     })
   },
 
-  async 'a paused connection whose server is gone'({ pair, record }) {
+  async 'a paused connection whose server is gone'({ pair, mustStay }) {
     const { client, peer } = await pair({ unwatched: true })
     client.pause()
     peer.pause()
-    setTimeout(() => {
-      record('stays')
+    mustStay(() => {
       client.destroy()
       peer.destroy()
-    }, 100).unref()
+    })
   },
 
   async 'a process ends with its last connection'({ pair, record }) {
@@ -222,27 +209,20 @@ export const programs: Programs = {
     client.resume().on('close', () => record('closed'))
   },
 
-  async 'half of a connection holds the process'({ pair, record }) {
+  async 'half of a connection holds the process'({ pair, mustStay }) {
     const { client, peer } = await pair({ unwatched: true, client: { allowHalfOpen: true } })
     client.resume()
     peer.end().resume()
     await once(client, 'end')
-    const timer = setTimeout(() => {
-      record('stays')
-      client.end()
-    }, 100)
-    timer.unref()
+    mustStay(() => client.end())
   },
 
-  async 'a destroyed server leaves its connections'({ pair, record }) {
+  async 'a destroyed server leaves its connections'({ pair, record, mustStay }) {
     const { client, peer, server } = await pair({ unwatched: true })
     client.resume()
     peer.resume()
     record('listening', server.listening)
-    setTimeout(() => {
-      record('stays')
-      client.end()
-    }, 30)
+    mustStay(() => client.end())
   },
 
   async 'unreferenced timers of sockets let a lookup finish'({ net, record }) {

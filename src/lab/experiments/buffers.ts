@@ -1,9 +1,6 @@
-import { once } from 'node:events'
 import { bdp, line, MBIT } from '../bulk.ts'
 import type { Experiment } from '../experiment.ts'
-import type { Scene, Seen } from '../scene.ts'
-
-type Socket = Awaited<ReturnType<Scene['establish']>>[0]
+import type { Seen } from '../scene.ts'
 
 const zeroWindow: Experiment = {
   name: 'zero-window',
@@ -17,10 +14,7 @@ const zeroWindow: Experiment = {
     const total = 400_000
     const listener = scene.server.net.createServer({ pauseOnConnect: true }).listen(80)
     const client = scene.connect()
-    const [[server]] = (await Promise.all([once(listener, 'connection'), once(client, 'connect')])) as [
-      [Socket],
-      unknown,
-    ]
+    const server = await scene.established(listener, client)
     client.write(Buffer.alloc(total))
     await scene.pass(100)
     scene.table()
@@ -75,7 +69,7 @@ const slowReader: Experiment = {
     const seconds = 8
     const server = scene.server.net.createServer({ pauseOnConnect: true, highWaterMark: READ }).listen(80)
     const client = scene.connect()
-    const [[reader]] = (await Promise.all([once(server, 'connection'), once(client, 'connect')])) as [[Socket], unknown]
+    const reader = await scene.established(server, client)
     client.write(Buffer.alloc(400_000))
     const beganMs = scene.network.now()
     let taken = 0

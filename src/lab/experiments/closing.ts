@@ -1,8 +1,6 @@
 import { once } from 'node:events'
 import type { Experiment } from '../experiment.ts'
-import type { Scene, Seen } from '../scene.ts'
-
-type Socket = Awaited<ReturnType<Scene['establish']>>[0]
+import type { Scene, Seen, Socket } from '../scene.ts'
 
 const MINUTE = 60
 const HOUR = 3600

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { SEGMENT } from '../bulk.ts'
 import type { Experiment } from '../experiment.ts'
-import type { Scene, Seen } from '../scene.ts'
+import type { Scene, Seen, Socket } from '../scene.ts'
 
 // How losses are told from what is only late.
 
@@ -14,8 +14,6 @@ const SYSCTL = {
   tcp_rmem: [4096, 2 ** 20, 2 ** 22],
   tcp_wmem: [4096, 2 ** 20, 2 ** 22],
 }
-
-type Socket = Awaited<ReturnType<Scene['establish']>>[0]
 
 /** A connection of a host of its own to the server, with those parameters. */
 export async function connectFrom(

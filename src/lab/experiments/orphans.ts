@@ -1,9 +1,7 @@
 import { once } from 'node:events'
 import type { Host } from '../../testing/index.ts'
 import type { Experiment } from '../experiment.ts'
-import type { Scene } from '../scene.ts'
-
-type Socket = Awaited<ReturnType<Scene['establish']>>[0]
+import type { Scene, Socket } from '../scene.ts'
 
 const TCP_RETRIES_OF_ORPHANS = 8
 /** linux: tcp_model_timeout: eight doublings of 200 ms, all nine waits. */
@@ -40,10 +38,7 @@ const finWait2Timeout: Experiment = {
       const port = 8000 + seconds
       const server = scene.server.net.createServer({ allowHalfOpen: true }).listen(port)
       const client = host.net.connect(port, 'server')
-      const [[accepted]] = (await Promise.all([once(server, 'connection'), once(client, 'connect')])) as [
-        [Socket],
-        unknown,
-      ]
+      const accepted = await scene.established(server, client)
       accepted.resume()
       await scene.pass(1)
       client.destroy()

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { TraceEvent } from '../../observe/index.ts'
+import { SEGMENT } from '../bulk.ts'
 import type { Experiment } from '../experiment.ts'
 import type { Scene, Seen } from '../scene.ts'
 import { connectFrom, earlyRetransmit, fackMarking, rackReordering, spuriousRto } from './detection.ts'
@@ -11,13 +12,13 @@ const fromClient = (segment: Seen): boolean => segment.from === 'client' && segm
 const again = (segment: Seen): boolean => fromClient(segment) && segment.attempt > 1
 
 /** The window and the threshold of the client's connection as they change, drawn in segments. */
-function drawWindow(scene: Scene, mss = 1436): void {
+function drawWindow(scene: Scene): void {
   const cwnd: [number, number][] = []
   const ssthresh: [number, number][] = []
   scene.client.stack.trace((event: TraceEvent) => {
     if (event.type !== 'cwnd') return
-    cwnd.push([event.time / 1000, event.cwnd / mss])
-    if (event.ssthresh < 1e6 * mss) ssthresh.push([event.time / 1000, event.ssthresh / mss])
+    cwnd.push([event.time / 1000, event.cwnd / SEGMENT])
+    if (event.ssthresh < 1e6 * SEGMENT) ssthresh.push([event.time / 1000, event.ssthresh / SEGMENT])
   })
   scene.graph(
     'cwnd',

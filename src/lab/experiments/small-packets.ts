@@ -1,8 +1,6 @@
 import { once } from 'node:events'
 import type { Experiment } from '../experiment.ts'
-import type { Scene, Seen } from '../scene.ts'
-
-type Socket = Awaited<ReturnType<Scene['establish']>>[0]
+import type { Scene, Seen, Socket } from '../scene.ts'
 
 const data = (seen: readonly Seen[], from: string): Seen[] => seen.filter((one) => one.from === from && one.length > 0)
 const pureAcks = (seen: readonly Seen[]): Seen[] =>

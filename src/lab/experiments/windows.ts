@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { Host } from '../../testing/index.ts'
 import { mean, SEGMENT } from '../bulk.ts'
 import type { Experiment } from '../experiment.ts'
-import type { Scene } from '../scene.ts'
+import type { Socket } from '../scene.ts'
 
 const RTT_MS = 100
 /** Nothing but the window decides when something leaves, and nothing is remembered of an earlier connection. */
@@ -10,10 +10,8 @@ const PLAIN = { tcp_congestion_control: 'reno', tcp_pacing: 0, tcp_no_metrics_sa
 /** Buffers that are no bound from the beginning. */
 const LARGE = { tcp_rmem: [4096, 2 ** 20, 2 ** 22], tcp_wmem: [4096, 2 ** 20, 2 ** 22] }
 
-type Socket = Awaited<ReturnType<Scene['establish']>>[0]
-
 /** The window of the connections of a host as it changes, in segments. */
-export function traceWindow(host: Host): { cwnd: [number, number][]; ssthresh: [number, number][] } {
+function traceWindow(host: Host): { cwnd: [number, number][]; ssthresh: [number, number][] } {
   const found: ReturnType<typeof traceWindow> = { cwnd: [], ssthresh: [] }
   host.stack.trace((event) => {
     if (event.type !== 'cwnd') return

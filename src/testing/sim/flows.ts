@@ -41,7 +41,7 @@ export interface FlowsOptions {
 }
 
 /** One sender that has always something to send, and what arrived of it. */
-export class SimFlow implements EndpointOwner {
+class SimFlow implements EndpointOwner {
   readonly endpoint: Endpoint
   received = 0
   readonly #world: World

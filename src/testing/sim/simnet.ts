@@ -1,6 +1,7 @@
-import { Conversations, type DirectionFields } from '../../impair/index.ts'
+import type { DirectionFields } from '../../impair/index.ts'
+import { Links } from './links.ts'
 import { SimHost, type SimHostOptions } from './sim-host.ts'
-import { type Flow, type LinkUnit, type LinkWatcher, SimLink, type Tap } from './sim-link.ts'
+import { type Flow, type LinkWatcher, SimLink, type Tap } from './sim-link.ts'
 import type { World } from './world.ts'
 
 export interface SimNetOptions {
@@ -23,11 +24,10 @@ export class SimNet {
   readonly nowhere: SimHost
   readonly #hosts = new Map<string, SimHost>()
   readonly #byAddress = new Map<string, SimHost>()
-  readonly #links = new Map<SimHost, Map<SimHost, SimLink>>()
+  readonly #links = new Links<SimHost>((from, to) => this.#newLink(from, to))
   readonly #link: DirectionFields
   readonly #loopback: DirectionFields
   readonly #unit: SimLink['unit']
-  readonly #conversations = new Map<string, Conversations>()
   readonly #watcher: LinkWatcher | null
   #tap: Tap | null = null
   #version = 0
@@ -76,28 +76,17 @@ export class SimNet {
 
   /** The direction of a link. */
   link(from: SimHost, to: SimHost): SimLink {
-    let links = this.#links.get(from)
-    if (links === undefined) {
-      links = new Map()
-      this.#links.set(from, links)
-    }
-    let link = links.get(to)
-    if (link === undefined) {
-      const rng = this.world.rng.fork('link').fork(from.name).fork(to.name)
-      link = new SimLink(this.world, from, to, from === to ? this.#loopback : this.#link, rng, this.#how(from, to))
-      link.watcher = this.#watcher
-      link.tap = this.#tap
-      links.set(to, link)
-    }
-    return link
+    return this.#links.between(from, to)
   }
 
-  #how(from: SimHost, to: SimHost): LinkUnit {
-    if (this.#unit === 'datagram') return { unit: 'datagram' }
-    const key = [from.name, to.name].sort().join('|')
-    const conversations = this.#conversations.get(key) ?? new Conversations()
-    this.#conversations.set(key, conversations)
-    return { unit: 'segment', conversations, outgoing: from.name <= to.name }
+  #newLink(from: SimHost, to: SimHost): SimLink {
+    const fields = from === to ? this.#loopback : this.#link
+    const rng = this.world.rng.fork('link').fork(from.name).fork(to.name)
+    const unit = this.#unit === 'datagram' ? { unit: this.#unit } : this.#links.segments(from, to)
+    const link = new SimLink(this.world, from, to, fields, rng, unit)
+    link.watcher = this.#watcher
+    link.tap = this.#tap
+    return link
   }
 
   /** What happens between two hosts: `there` from `a` to `b`, `back` the other way, by default the same (a delay counts twice). */
@@ -115,7 +104,7 @@ export class SimNet {
   /** Shows every datagram that is sent to `tap`, which can lose it. Replaces the taps of all links. */
   tap(tap: Tap | null): void {
     this.#tap = tap
-    for (const links of this.#links.values()) for (const link of links.values()) link.tap = tap
+    for (const link of this.#links) link.tap = tap
   }
 
   /** Answers a datagram to a port that nobody has; the answer may be lost like all else. */
