@@ -54,10 +54,16 @@ async function compile(): Promise<(entry: string) => string[]> {
     external: [/^node:/, ...Object.keys(manifest.dependencies).filter((name) => !BUNDLED.includes(name))],
     // Entries export what their source does and nothing for the sake of other chunks.
     preserveEntrySignatures: 'strict',
-    // What every program pays for at its start is what `sluice/register` needs to stand ready. The stack comes with the first connection
-    // or server, what impairs or captures when it is asked for.
+    // What every program pays for at its start is what `sluice/register` needs to stand ready. Sockets and the stack come with the first
+    // connection or server, what impairs or captures when it is asked for.
     plugins: [
-      lazyChunks({ stack: ['net', 'register'], impair: ['stack'], observe: ['stack'], controllers: ['stack'] }),
+      lazyChunks({
+        net: ['register'],
+        stack: ['net', 'register'],
+        impair: ['stack'],
+        observe: ['stack'],
+        controllers: ['stack'],
+      }),
       plainBuiltins(),
     ],
     onLog(level, log, defaultHandler) {
@@ -79,7 +85,11 @@ async function compile(): Promise<(entry: string) => string[]> {
         // Of what the stack and its late chunks have in common.
         { name: 'wire', test: /\/src\/(wire\/|congestion\/(options|pacer|reno)\.ts$)/, priority: 2 },
         // What takes Node's timers: before a program replaces them.
-        { name: 'early', test: /\/src\/(stack\/(above|clock|exit)|observe\/capture-output)\.ts$/, priority: 2 },
+        {
+          name: 'early',
+          test: /\/src\/(stack\/(above|clock|exit)|observe\/capture-output|net\/(at-start|closing|cluster-worker|poll))\.ts$/,
+          priority: 2,
+        },
         // All but the one that connections have unless they ask for another.
         { name: 'controllers', test: /\/src\/congestion\/(bbr3?\/|fixed|vegas|westwood)/ },
         { name: 'impair', test: /\/src\/impair\// },

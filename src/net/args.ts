@@ -15,7 +15,7 @@ const { _normalizeArgs } = nodeNet as unknown as { _normalizeArgs?: (args: unkno
  * Set on argument lists that were normalized before: `connect()` hands one to `Socket.prototype.connect`. Node's own, where it shows it, for
  * there are programs that normalize with one `net` and connect with the other.
  */
-export const kNormalized: unique symbol =
+const kNormalized: unique symbol =
   (Object.getOwnPropertySymbols(_normalizeArgs?.([]) ?? {})[0] as never) ?? Symbol('normalizedArgs')
 
 /** As `Number`, for what counts as a port or a backlog; false for the rest. */

@@ -1,12 +1,10 @@
 import nodeNet from 'node:net'
-import timers from 'node:timers'
+import { setImmediate } from './at-start.ts'
 import { isInPoll } from './poll.ts'
 
 // `net` announces a close when libuv has closed the handle: at the end of an iteration of the event loop, behind the immediates of that
 // iteration, the last handle closed first. Programs see the difference (an immediate asked for in an 'end' listener runs before
 // 'close'), so ours ends there too, by closing a handle that was never opened: it has no descriptor, and costs no system call.
-
-const { setImmediate } = timers
 
 interface ClosableHandle {
   close(done: () => void): void

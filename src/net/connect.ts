@@ -1,8 +1,8 @@
 import dns from 'node:dns'
 import nodeNet from 'node:net'
-import timers from 'node:timers'
 import { defaultStack, type ErrorCode, type StackTimers } from '../stack/index.ts'
 import { validateBoolean, validateFunction, validateHost, validateInt32, validateNumber, validatePort } from './args.ts'
+import { clearTimeout, nextTick, setTimeout } from './at-start.ts'
 import {
   addressError,
   allAttemptsFailed,
@@ -33,9 +33,7 @@ import type { TcpOptions } from './types.ts'
 // From the options of `connect` to a connection: the lookup of the name, one attempt, or several one after the other
 // (rfc8305, as far as `net` goes: addresses of the two families in turn, one attempt alive at a time).
 
-// Captured at load: fake timers of a test runner must not be able to stop a connection.
-const nodeTimers = { setTimeout: timers.setTimeout, clearTimeout: timers.clearTimeout }
-const { nextTick } = process
+const nodeTimers = { setTimeout, clearTimeout }
 
 /** What a socket times itself with: its stack's time, which in simulations is not Node's. */
 export const timersOf = (socket: SocketInternals): StackTimers => socket[kStack]?.().setup.timers ?? nodeTimers

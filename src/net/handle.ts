@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
-import timers from 'node:timers'
 import type { CloseReason, ConnectRequest, Endpoint, EndpointOwner, ErrorCode, Stack, TcpInfo } from '../stack/index.ts'
+import { setImmediate } from './at-start.ts'
 import type { Reservation } from './bound-socket.ts'
 import { whenClosed } from './closing.ts'
 import { closeCode, connectCode } from './errors.ts'
@@ -15,9 +15,6 @@ import { callBack, enterPoll, isPolling, leavePoll, runTicks } from './poll.ts'
 //   whoever woke the stack;
 // - a handle holds the event loop open while it connects, writes or reads, and not when it merely exists;
 // - an error of the connection is noticed by who reads or writes, and by nobody else.
-
-// Captured at load: fake timers of a test runner must not be able to stop a connection.
-const { setImmediate } = timers
 
 /** What a socket answers to a piece of data. */
 export const Appetite = {
@@ -387,8 +384,11 @@ export class Handle extends AsyncResource implements EndpointOwner {
 
   #deliver(): void {
     if (this.#deliveryDue) return
-    if (this.#fresh) this.#deliverLater()
-    else this.#tell(this.#pump)
+    if (this.#fresh) {
+      // What acknowledges it may ride on what is said to it: two datagrams are spared where a client asks, or ends, as soon as it is connected.
+      if (this.#endpoint !== null && this.#stack?.setup.clock === undefined) this.#endpoint.postponed = true
+      this.#deliverLater()
+    } else this.#tell(this.#pump)
   }
 
   #deliverLater(): void {
@@ -400,6 +400,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
   /** @internal */
   deliverNow(): void {
     this.#deliveryDue = false
+    if (this.#endpoint !== null) this.#endpoint.postponed = false
     if (this.user === null) return
     this.#isAlone = true
     try {
@@ -526,6 +527,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
     this.#connectDone = null
     this.#pending = null
     this.#leftOver = null
+    if (endpoint !== null) endpoint.postponed = false
     if (endpoint !== null && this.#closedFor === null) {
       // A write may have held it against the application's wish, which decides whether what is yet to be delivered holds the process.
       if (!this.#wanted && endpoint.hasRef()) endpoint.unref()

@@ -1,12 +1,10 @@
 import nodeNet from 'node:net'
-import timers from 'node:timers'
 import type { ErrorCode, TcpInfo } from '../stack/index.ts'
+import { setImmediate } from './at-start.ts'
 import { Appetite, type HandleUser, kData, kEnd, kFailed, type SocketName } from './handle.ts'
 
 // What is no TCP of ours (pipes, Unix domain sockets, file descriptors and handles that were opened elsewhere) goes through a socket
 // of Node's own, which a handle like that of our connections stands for: sockets of `net` have one face, whatever carries them.
-
-const { setImmediate } = timers
 
 /** What connects: the options of `connect`, which Node's own socket understands. */
 export type KernelTarget = Parameters<nodeNet.Socket['connect']>[0]

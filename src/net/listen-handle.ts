@@ -1,10 +1,8 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Endpoint, EndpointOwner, ListenerOwner, Stack } from '../stack/index.ts'
+import { outside } from './at-start.ts'
 import { type Family, Handle } from './handle.ts'
 import { enterPoll, isPolling, leavePoll, runTicks } from './poll.ts'
-
-/** The context of nobody's: what belongs to no `connect` and no `listen` runs in it. */
-const outside = new AsyncResource('SLUICE', { requireManualDestroy: true })
 
 /**
  * A handle for a connection that came from the network: none of our callers began it. On a simulated network somebody did: whoever

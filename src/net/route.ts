@@ -1,6 +1,7 @@
 import dns from 'node:dns'
 import nodeNet from 'node:net'
 import type { ErrorCode, Stack } from '../stack/index.ts'
+import { nextTick } from './at-start.ts'
 import type { SocketInternals, TcpTarget } from './internals.ts'
 
 /** Decides which destinations are a stack's, and which are left to Node's own TCP behind the same socket. */
@@ -47,7 +48,7 @@ export function lookupFirst(
     if (!socket.connecting) return
     const found = Array.isArray(address) ? address : [{ address: String(address), family: family ?? 4 }]
     const again: Lookup = (_host, { all }, callback) => {
-      process.nextTick(() => {
+      nextTick(() => {
         if (error !== null || found.length === 0) callback(error)
         else if (all) callback(null, found)
         else callback(null, found[0].address, found[0].family)

@@ -22,6 +22,7 @@ import {
   validatePort,
   validateSignal,
 } from './args.ts'
+import { nextTick } from './at-start.ts'
 import { BlockList } from './block-list.ts'
 import { BoundSocket } from './bound-socket.ts'
 import { isClusterWorker } from './cluster-worker.ts'
@@ -43,8 +44,6 @@ import { likeNode } from './node-shape.ts'
 import { Socket } from './socket.ts'
 import { checkTcpOptions } from './socket-tcp.ts'
 import type { ListenOptions, Socket as PublicSocket, ServerConstructor, ServerOptions, ServerTcp } from './types.ts'
-
-const { nextTick } = process
 
 const serverSockets = diagnostics.channel('net.server.socket')
 const serverListen = diagnostics.tracingChannel<unknown, { server: unknown; options?: unknown; error?: unknown }>(

@@ -2,6 +2,7 @@ import diagnostics from 'node:diagnostics_channel'
 import nodeNet from 'node:net'
 import { Duplex, type DuplexOptions } from 'node:stream'
 import { isNormalized, normalizeArgs, toWholeSeconds, validateInt32, validateNumber } from './args.ts'
+import { nextTick } from './at-start.ts'
 import { BlockList } from './block-list.ts'
 import { BoundSocket } from './bound-socket.ts'
 import { clearAttemptTimer, lookupAndConnect, timersOf } from './connect.ts'
@@ -44,8 +45,6 @@ import type { Socket as PublicSocket, SocketConstructor, SocketOptions } from '.
 // `Socket` is a function and its methods hang on the prototype one by one, for programs call it without `new`, inherit from it
 // by `util.inherits`, and patch its prototype. What it must know about itself it keeps in `kState` and does in the methods that
 // the stream machinery calls (`_final`, `_destroy`, `_read`): its own listeners may be removed by anyone.
-
-const { nextTick } = process
 
 const clientSockets = diagnostics.channel('net.client.socket')
 
@@ -321,7 +320,9 @@ proto[kEnd] = function (this: Self) {
  * without `allowHalfOpen` do, would cut it off. The wrapper leaves no other trace than its listener.
  */
 function carriesNativeStream(socket: Self): boolean {
-  return socket.listeners('end').some((listener) => listener.toString().includes('.emitEOF('))
+  return socket
+    .listeners('end')
+    .some((listener) => listener !== onReadableEnd && listener.toString().includes('.emitEOF('))
 }
 
 proto[kFailed] = function (this: Self, failure) {

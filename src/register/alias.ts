@@ -1,7 +1,8 @@
 import nodeModule from 'node:module'
 import nodeNet from 'node:net'
+import { afterLoading, beforeImport } from './builtins.ts'
 import type { Patches } from './patches.ts'
-import { type Registration, registration } from './state.ts'
+import { registration } from './state.ts'
 
 // `new net.Socket()` of a program is to be a socket of ours, though Node's own code must find its own class in `net`: it makes `process.stdout`
 // and the pipes of child processes from it. So programs that ask for `net` get a view of it that differs in that one class.
@@ -23,7 +24,7 @@ const view: NetModule = new Proxy(nodeNet, {
 /**
  * A socket that went past sluice is a `net.Socket` too, as far as the program can tell. Classes made from it are told apart as ever.
  */
-function acceptNodes(socketClass: object): void {
+export function acceptNodes(socketClass: object): void {
   const isInstance = Function.prototype[Symbol.hasInstance]
   Object.defineProperty(socketClass, Symbol.hasInstance, {
     configurable: true,
@@ -48,12 +49,14 @@ type Resolve = (
 ) => unknown
 
 export function patchLoaders(patches: Patches): void {
-  acceptNodes((registration() as Registration).net.Socket)
   const loader = nodeModule as unknown as Loader
   const load = loader._load
   patches.replace(loader, '_load', function (this: unknown, request, parent, isMain) {
     const wanted = isNet(request) && registration() !== null && !isOwn(parent?.filename)
-    return wanted ? view : load.call(this, request, parent, isMain)
+    if (wanted) return view
+    const exports = load.call(this, request, parent, isMain)
+    afterLoading(request)
+    return exports
   } satisfies Loader['_load'])
 
   // Of `import`, from Node 22.15 and 23.5. Before, hooks need a thread of their own, which costs more than it gives: what `import` finds in
@@ -61,7 +64,9 @@ export function patchLoaders(patches: Patches): void {
   const hooks = loader.registerHooks?.({
     resolve(specifier, context, next) {
       const wanted = isNet(specifier) && context.conditions.includes('import') && !isOwn(context.parentURL)
-      return wanted ? { url: viewModule(), format: 'module', shortCircuit: true } : next(specifier)
+      if (wanted) return { url: viewModule(), format: 'module', shortCircuit: true }
+      beforeImport(specifier)
+      return next(specifier)
     },
   })
   if (hooks !== undefined) patches.add(() => hooks.deregister())

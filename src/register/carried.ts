@@ -19,7 +19,8 @@ interface Wrapped extends nodeNet.Socket {
 
 /** The socket of ours that carries this one, if one does. */
 function carrierOf(socket: Wrapped): Wrapped | null {
-  if (socket.stream instanceof Socket) return socket.stream as unknown as Wrapped
+  // `Socket` only where there is something to ask: it is loaded with its first use.
+  if (socket.stream !== undefined && socket.stream instanceof Socket) return socket.stream as unknown as Wrapped
   const wrapper = socket._handle?._parentWrap
   return wrapper === undefined || wrapper === null ? null : carrierOf(wrapper)
 }

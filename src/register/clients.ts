@@ -1,11 +1,10 @@
-import http from 'node:http'
-import https from 'node:https'
 import nodeNet from 'node:net'
-import tls from 'node:tls'
+import type tls from 'node:tls'
 import { debuglog } from 'node:util'
 import type { NetConnectOptions } from '../net/index.ts'
+import { getBuiltinModule, isAwaited, isLoaded, loadNow, whenLoaded } from './builtins.ts'
 import type { Patches } from './patches.ts'
-import { registration } from './state.ts'
+import { normalizeArgs, registration } from './state.ts'
 
 type Connect = (...args: unknown[]) => nodeNet.Socket
 type Options = nodeNet.TcpNetConnectOpts & { path?: string }
@@ -19,15 +18,18 @@ export function patchClients(patches: Patches): void {
   const original = nodeNet.createConnection
   patches.replace(nodeNet, 'connect', connect)
   patches.replace(nodeNet, 'createConnection', connect)
-  // Newer releases look it up when they connect, and mind proxies before.
-  if (http.Agent.prototype.createConnection === original) {
-    patches.replace(http.Agent.prototype, 'createConnection', connect)
-  }
-  patches.replace(tls, 'connect', secureConnectThrough(tls.connect))
+  whenLoaded('tls', () => {
+    const nodeTls = getBuiltinModule('tls')
+    patches.replace(nodeTls, 'connect', secureConnectThrough(nodeTls.connect))
+    patches.publish()
+  })
+  patchAgent(patches, connect, original)
 
   // Connections that were opened another way must not be used again.
   const forget = (): void => {
-    for (const { globalAgent } of [http, https]) {
+    for (const name of ['http', 'https'] as const) {
+      if (!isLoaded(name)) continue
+      const { globalAgent } = getBuiltinModule(name)
       for (const sockets of Object.values(globalAgent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
     }
   }
@@ -35,11 +37,36 @@ export function patchClients(patches: Patches): void {
   patches.add(forget)
 }
 
+/** What connects for `http`: a copy of `net.createConnection`, made when `http` is loaded; in newer releases a function that looks it up. */
+function patchAgent(patches: Patches, connect: Connect, original: unknown): void {
+  type Agent = { options: { proxyEnv?: object }; createConnection: Connect }
+  const agent = (): Agent => getBuiltinModule('http').Agent.prototype as unknown as Agent
+
+  if (isLoaded('http') && agent().createConnection === original) {
+    patches.replace(agent(), 'createConnection', connect)
+    return
+  }
+  patches.add(() => {
+    if (isLoaded('http') && agent().createConnection === connect) agent().createConnection = original as Connect
+  })
+  if (!isAwaited('tls')) return
+  whenLoaded('http', () => {
+    const proto = agent()
+    const { createConnection } = proto
+    if (createConnection === connect || createConnection === original) return
+    // A proxy may be one of https, to which Node's agent has its own way.
+    patches.replace(proto, 'createConnection', function (this: Agent, ...args: unknown[]) {
+      if (this.options.proxyEnv) loadNow('tls')
+      return createConnection.apply(this, args)
+    })
+  })
+}
+
 function connectThrough(original: Connect): Connect {
   return function connect(...args) {
     const current = registration()
     if (current === null) return original(...args)
-    const [options] = current.net._normalizeArgs(args) as [Options]
+    const [options] = normalizeArgs<Options>(args)
     return isOurs(options) ? (current.net.connect as Connect)(...args) : original(...args)
   }
 }
@@ -82,9 +109,7 @@ function secureConnectThrough(original: typeof tls.connect): typeof tls.connect 
 
 /** `([port][, host][, options][, callback])` or `(options[, callback])`. */
 function tlsArguments(args: unknown[]): [TlsOptions, [callback?: unknown]] {
-  const [given, callback] = (registration() as NonNullable<ReturnType<typeof registration>>).net._normalizeArgs(
-    args,
-  ) as [TlsOptions, unknown]
+  const [given, callback] = normalizeArgs<TlsOptions>(args)
   const further = args.slice(1, 3).find((arg) => typeof arg === 'object' && arg !== null)
   const options = typeof args[0] === 'object' ? given : { ...given, ...(further as TlsOptions) }
   return [options, typeof callback === 'function' ? [callback] : []]

@@ -1,7 +1,7 @@
 import nodeNet from 'node:net'
 import { kernelServers } from '../net/index.ts'
 import type { Patches } from './patches.ts'
-import { registration } from './state.ts'
+import { normalizeArgs, registration } from './state.ts'
 
 // Workers of `cluster`. Node's own share one socket, which the primary opens and whose connections it deals out; that is impossible with a TCP
 // that lives in each process. Here every worker listens by itself, and the kernel divides the peers among them (SO_REUSEPORT).
@@ -59,7 +59,7 @@ interface Wish {
 
 /** The arguments of `listen` as options that keep it in this process; null where it is not for us to listen. */
 function ownWish(args: unknown[]): Wish | null {
-  const [given, callback] = (nodeNet as unknown as Internal)._normalizeArgs(args)
+  const [given, callback] = normalizeArgs<ListenForms>(args)
   const options = given._handle ?? given.handle ?? given
   const isPort = options.port !== undefined && options.port !== null
   if (options !== given || options.fd !== undefined || (!isPort && options.path !== undefined)) return null
@@ -74,10 +74,6 @@ function ownWish(args: unknown[]): Wish | null {
 }
 
 type ListenForms = nodeNet.ListenOptions & { fd?: number; handle?: ListenForms; _handle?: ListenForms }
-
-interface Internal {
-  _normalizeArgs(args: unknown[]): [ListenForms, (() => void) | null]
-}
 
 /** What Node's worker tells its primary, which then emits 'listening'. */
 function announce(server: nodeNet.Server, host: string | undefined): void {

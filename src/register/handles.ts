@@ -1,6 +1,7 @@
-import { ChildProcess } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import nodeNet from 'node:net'
 import { isCarried } from '../net/index.ts'
+import { getBuiltinModule, whenLoaded } from './builtins.ts'
 import type { Patches } from './patches.ts'
 
 // A connection of the kernel's can be handed to another process. One of ours lives where its stack is, and Node would take what stands in the
@@ -11,13 +12,17 @@ interface Channel {
   send?: Send
 }
 
+type Children = { ChildProcess: { prototype: ChildProcess & Channel & { spawn(...args: unknown[]): number } } }
+
 export function patchHandlePassing(patches: Patches): void {
-  const proto = ChildProcess.prototype as unknown as { spawn(...args: unknown[]): number } & Channel
-  const spawn = proto.spawn
-  patches.replace(proto, 'spawn', function (this: Channel, ...args: unknown[]): number {
-    const result = spawn.apply(this as typeof proto, args)
-    if (this.send !== undefined) this.send = guarded(this.send)
-    return result
+  whenLoaded('child_process', () => {
+    const proto = (getBuiltinModule('child_process') as unknown as Children).ChildProcess.prototype
+    const { spawn } = proto
+    patches.replace(proto, 'spawn', function (this: Channel, ...args: unknown[]): number {
+      const result = spawn.apply(this as typeof proto, args)
+      if (this.send !== undefined) this.send = guarded(this.send)
+      return result
+    })
   })
   const parent = process as Channel
   if (parent.send !== undefined) patches.replace(parent, 'send', guarded(parent.send))

@@ -1,7 +1,8 @@
 import type nodeNet from 'node:net'
-import { createNet, type Route, type SocketTcp } from '../net/index.ts'
+import { createNet, type Net, type Route, type SocketTcp } from '../net/index.ts'
 import { Stack, type StackOptions } from '../stack/index.ts'
-import { patchLoaders } from './alias.ts'
+import { acceptNodes, patchLoaders } from './alias.ts'
+import { watchBuiltins } from './builtins.ts'
 import { patchCarried } from './carried.ts'
 import { patchClients } from './clients.ts'
 import { patchHandlePassing } from './handles.ts'
@@ -69,10 +70,17 @@ export function register(options: RegisterOptions = {}): void {
   unregister()
   const { gateways } = options
   const source = stack && (() => stack)
+  let net: Net | null = null
   const current: Registration = {
     rules,
     source,
-    net: createNet(source, routeOf(rules, gateways)),
+    get net() {
+      if (net === null) {
+        net = createNet(source, routeOf(rules, gateways))
+        acceptNodes(net.Socket)
+      }
+      return net
+    },
     listening: options.listening,
     gateways,
   }
@@ -83,6 +91,7 @@ export function register(options: RegisterOptions = {}): void {
   patchCarried(patches)
   patchHandlePassing(patches)
   patchLoaders(patches)
+  watchBuiltins(patches)
   patches.publish()
 }
 

@@ -1,4 +1,4 @@
-import type nodeNet from 'node:net'
+import nodeNet from 'node:net'
 import type { BuiltinWish, Net, StackSource, Way } from '../net/index.ts'
 import type { RuleList, Rules } from './rules.ts'
 
@@ -20,7 +20,7 @@ export interface Gateways {
 /** What the replacements ask for at each call. Who kept one of them after `unregister` gets Node's own. */
 export interface Registration {
   readonly rules: Rules
-  /** The `net` that serves what goes through sluice, and what only an address can tell. */
+  /** The `net` that serves what goes through sluice, and what only an address can tell; loaded with its first use. */
   readonly net: Net
   /** Undefined: the default stack, which begins with its first use. */
   readonly source: StackSource | undefined
@@ -36,4 +36,11 @@ export function registration(): Registration | null {
 
 export function setRegistration(registration: Registration | null): void {
   current = registration
+}
+
+/** The arguments of `connect` and `listen` as Node's own sorts them out. */
+export function normalizeArgs<Options>(args: unknown[]): [Options, (() => void) | null] {
+  return (nodeNet as unknown as { _normalizeArgs(args: unknown[]): [Options, (() => void) | null] })._normalizeArgs(
+    args,
+  )
 }

@@ -1,5 +1,6 @@
 import { CloseReason, type Connection, Event, isSynchronized, pathChanged, type TcpInfo } from '../tcp/index.ts'
 import type { Path } from '../tunnel/index.ts'
+import type { PathFlows } from './flows.ts'
 import type { Listener } from './listener.ts'
 import type { WheelItem } from './wheel.ts'
 
@@ -43,18 +44,6 @@ export interface EndpointHost {
  */
 const FIN_LINGER = 1
 
-/** The largest window that the path's UDP socket can back. */
-export function receiveLimit(path: Path): () => number {
-  const known = receiveLimits.get(path)
-  if (known !== undefined) return known
-  const limit = (): number => path.receiveBudget.windowLimit(path.maxSegment - 32)
-  receiveLimits.set(path, limit)
-  return limit
-}
-
-/** One for all connections of a path. */
-const receiveLimits = new WeakMap<Path, () => number>()
-
 /** A connection, the path under it and the owner above it: what `net` calls a handle. */
 export class Endpoint implements WheelItem {
   readonly connection: Connection
@@ -72,6 +61,8 @@ export class Endpoint implements WheelItem {
   countsAsOrphan = false
   /** In the list of those that the next turn looks at. */
   isReady = false
+  /** Its owner hears in another turn of what came, which is acknowledged then. */
+  postponed = false
   /** Bytes of its path's receive buffer at the far end that what it has under way takes, on loopback; and whether it waits for room there. */
   underWay = 0
   awaitsRoom = false
@@ -81,13 +72,13 @@ export class Endpoint implements WheelItem {
   wheelPrev: WheelItem | null = null
   wheelNext: WheelItem | null = null
   wheelSlot = -1
-  wheelAt = Number.POSITIVE_INFINITY
+  wheelAt = 0
 
   #wantsRef = true
   #waiting = true
   #holding = false
-  /** When what is unacknowledged stops holding the event loop for a socket that nobody waits for, µs. */
-  #lingerUntil = Number.POSITIVE_INFINITY
+  /** When what is unacknowledged stops holding the event loop for a socket that nobody waits for, µs; null: not in question. */
+  #lingerUntil: number | null = null
   #lingered = false
   #finLingers = false
   /** `closed` is owed, once everything has been read. */
@@ -122,7 +113,7 @@ export class Endpoint implements WheelItem {
   moveTo(path: Path, now: number): void {
     const elsewhere = path.remoteAddress !== this.path.remoteAddress
     this.path = path
-    this.connection.receiver.window.pathLimit = receiveLimit(path)
+    this.connection.receiver.window.pathLimit = (path.user as PathFlows).receiveLimit
     pathChanged(this.connection, path.maxSegment, elsewhere, now)
   }
 
@@ -201,11 +192,7 @@ export class Endpoint implements WheelItem {
   }
 
   setKeepAlive(on: boolean, timeMs = 0, intervalMs = 0, count = 0): void {
-    const { keepalive } = this.connection
-    if (timeMs > 0) keepalive.time = timeMs / 1000
-    if (intervalMs > 0) keepalive.intvl = intervalMs / 1000
-    if (count > 0) keepalive.probes = count
-    this.connection.setKeepalive(on, this.#host.nowUs())
+    this.connection.setKeepalive(on, this.#host.nowUs(), timeMs / 1000, intervalMs / 1000, count)
     this.#host.ready(this)
   }
 
@@ -275,12 +262,13 @@ export class Endpoint implements WheelItem {
 
   /** For the wheel. */
   get deadline(): number {
-    return Math.min(this.connection.deadline, this.#lingerUntil)
+    const { deadline } = this.connection
+    return this.#lingerUntil === null ? deadline : Math.min(deadline, this.#lingerUntil)
   }
 
   deadlinePassed(now: number): void {
-    if (now >= this.#lingerUntil) {
-      this.#lingerUntil = Number.POSITIVE_INFINITY
+    if (this.#lingerUntil !== null && now >= this.#lingerUntil) {
+      this.#lingerUntil = null
       this.#lingered = true
     }
     const { connection } = this
@@ -332,19 +320,19 @@ export class Endpoint implements WheelItem {
       // ours: nobody waits for it, but a kernel would deliver what it owes after the process has gone; we have to stay, for a while.
       const { owes, awaitsFin } = connection
       hold = (owes || (connection.orphan && awaitsFin)) && !this.#lingered
-      if (!hold) this.#lingerUntil = Number.POSITIVE_INFINITY
+      if (!hold) this.#lingerUntil = null
       else {
         const seconds = this.linger > 0 ? this.linger : this.#host.exitLinger
         const until = this.#host.nowUs() + (owes ? seconds : Math.min(seconds, FIN_LINGER)) * 1_000_000
         // What it owes is paid: for the peer's FIN alone it does not stay as long.
-        if (this.#lingerUntil === Number.POSITIVE_INFINITY || (!owes && !this.#finLingers)) {
-          this.#lingerUntil = Math.min(this.#lingerUntil, until)
+        if (this.#lingerUntil === null || (!owes && !this.#finLingers)) {
+          this.#lingerUntil = this.#lingerUntil === null ? until : Math.min(this.#lingerUntil, until)
           this.#finLingers = !owes
           this.#host.ready(this)
         }
       }
     } else {
-      this.#lingerUntil = Number.POSITIVE_INFINITY
+      this.#lingerUntil = null
       this.#lingered = false
     }
     if (hold === this.#holding) return

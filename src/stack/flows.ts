@@ -40,6 +40,8 @@ export class PathFlows implements PathUser {
   waiting = 0
   /** Null where a network lies between. */
   readonly loopbackLimit: LoopbackLimit | null
+  /** The largest window that the path's UDP socket can back: one function for all connections of the path. */
+  readonly receiveLimit: () => number
   readonly #host: FlowsHost
   readonly #flows = new Map<number, Endpoint>()
   /** The flow that was heard last is the likeliest to be heard next. */
@@ -54,6 +56,7 @@ export class PathFlows implements PathUser {
     this.#host = host
     this.path = path
     this.udpPorts = portPair(path.localPort, path.remotePort)
+    this.receiveLimit = () => path.receiveBudget.windowLimit(path.maxSegment - 32)
     this.loopbackLimit = path.loopback ? new LoopbackLimit(path, (endpoint) => host.ready(endpoint)) : null
   }
 

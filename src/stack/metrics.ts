@@ -4,8 +4,8 @@ import type { Connection } from '../tcp/index.ts'
 interface Entry {
   /** µs */
   srtt: number
-  /** Bytes; `Infinity`: not known. */
-  ssthresh: number
+  /** Bytes; null: not known. */
+  ssthresh: number | null
   reordering: number
 }
 
@@ -45,7 +45,7 @@ export class Metrics {
     if (this.#entries.size > 1) this.#entries.delete(address)
     this.#entries.set(address, {
       srtt,
-      ssthresh: withSsthresh ? ssthresh : Number.POSITIVE_INFINITY,
+      ssthresh: withSsthresh ? ssthresh : null,
       reordering: recovery.reordering.degree,
     })
     if (this.#entries.size > MOST) {

@@ -1,7 +1,7 @@
-import { Connection, type ConnectionOptions, type TcpHost } from '../tcp/index.ts'
+import { Connection, type ConnectionOptions, FastOpen, type TcpHost } from '../tcp/index.ts'
 import type { ErrorCode, Path, UdpTunnel } from '../tunnel/index.ts'
 import type { Seq } from '../wire/index.ts'
-import { Endpoint, type EndpointHost, type EndpointOwner, receiveLimit } from './endpoint.ts'
+import { Endpoint, type EndpointHost, type EndpointOwner } from './endpoint.ts'
 import type { FastOpenCache } from './fast-open.ts'
 import { flowKey, type PathFlows } from './flows.ts'
 import type { Metrics } from './metrics.ts'
@@ -76,8 +76,7 @@ export class Opening {
     if (before !== undefined) timeWait.recycle(before)
     if (request.fastOpen === true && (sysctl.tcp_fastopen & 1) !== 0) {
       const known = fastOpenCache.forSyn(path.remoteAddress, now)
-      connection.fastOpen.cookie = known?.cookie ?? null
-      connection.fastOpen.mss = known?.mss ?? 0
+      if (known !== null) connection.fastOpen = new FastOpen(known.cookie, known.mss)
     }
     connection.openActive(now)
     endpoint.updateHold()
@@ -105,7 +104,7 @@ export class Opening {
       tsOffset: this.#host.timestampOffset(localAddress, localPort, remoteAddress, remotePort),
       maxSegment: path.maxSegment,
       mostSegment: path.mostSegment,
-      receiveLimit: receiveLimit(path),
+      receiveLimit: (path.user as PathFlows).receiveLimit,
       checksumOffload: offload,
       // The bare segment has nowhere to keep the bits.
       ecn: !bare,

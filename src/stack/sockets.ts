@@ -126,14 +126,15 @@ function timerOf(
   now: number,
 ): SocketTimer | null {
   const { rexmit, probe, reo } = timers
-  const found: readonly [SocketTimer['name'], deadline: number, count: number][] = [
-    ['on', Math.min(rexmit, probe, reo), state === State.SYN_SENT ? synRetries : recovery.retransmits],
-    ['persist', timers.persist, persist.probesOut],
+  const loss = [rexmit, probe, reo].filter((deadline) => deadline !== null)
+  const found: readonly [SocketTimer['name'], deadline: number | null, count: number][] = [
+    ['on', loss.length === 0 ? null : Math.min(...loss), state === State.SYN_SENT ? synRetries : recovery.retransmits],
+    ['persist', timers.persist, persist?.probesOut ?? 0],
     ['timewait', timers.finWait2, 0],
     ['keepalive', timers.keepalive, keepalive.probesOut],
   ]
   for (const [name, deadline, count] of found) {
-    if (deadline < Number.POSITIVE_INFINITY) return { name, left: Math.max(0, deadline - now), count }
+    if (deadline !== null) return { name, left: Math.max(0, deadline - now), count }
   }
   return null
 }

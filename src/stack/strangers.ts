@@ -1,4 +1,4 @@
-import { resetFor, type SynRecord } from '../tcp/index.ts'
+import { FastOpen, resetFor, type SynRecord } from '../tcp/index.ts'
 import { Flag, type Segment, type Seq } from '../wire/index.ts'
 import { Endpoint, type EndpointHost } from './endpoint.ts'
 import { CookieVerdict, type FastOpenKeys } from './fast-open.ts'
@@ -140,8 +140,7 @@ export class Strangers {
     const connection = opening.make(path, dstPort, srcPort, listener.tcp, now, null)
     if (verdict === CookieVerdict.Old) {
       mib.TCPFastOpenPassiveAltKey++
-      connection.fastOpen.cookie = fastOpenKeys.cookie(path, now)
-      connection.fastOpen.experimental = segment.fastOpenExperimental
+      connection.fastOpen = new FastOpen(fastOpenKeys.cookie(path, now), 0, segment.fastOpenExperimental)
     }
     const endpoint = new Endpoint(this.#host, connection, path, null)
     endpoint.earlyAt = listener

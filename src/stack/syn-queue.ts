@@ -63,7 +63,7 @@ export class HalfOpen implements TupleRecord, SynRecord, WheelItem {
   wheelPrev: WheelItem | null = null
   wheelNext: WheelItem | null = null
   wheelSlot = -1
-  wheelAt = Number.POSITIVE_INFINITY
+  wheelAt = 0
 
   constructor(
     tuple: Tuple,

@@ -95,7 +95,7 @@ export class TimeWaitTable implements WheelItem {
   wheelPrev: WheelItem | null = null
   wheelNext: WheelItem | null = null
   wheelSlot = -1
-  wheelAt = Number.POSITIVE_INFINITY
+  wheelAt = 0
 
   constructor(host: TimeWaitHost) {
     this.#host = host

@@ -2,11 +2,18 @@ import { State } from '../tcp/index.ts'
 import type { Endpoint } from './endpoint.ts'
 
 export interface TurnHost {
+  nowUs(): number
   /** An endpoint was looked at: file its deadline, and take it out of the stack if it is done. */
   settled(endpoint: Endpoint, now: number): void
   /** Sends what the paths have gathered. */
   flush(now: number): void
 }
+
+/**
+ * When owners take their time, what the first of them have to say leaves meanwhile, so that their peers are at work while the others are told: µs
+ * after which a turn sends what there is. A send costs a tenth of that, or less.
+ */
+const SEND_MEANWHILE_US = 500
 
 /**
  * One turn of a stack: all input of the event loop's turn has been read when it begins. Owners hear what happened, then connections are pulled,
@@ -15,7 +22,14 @@ export interface TurnHost {
 export class Turn {
   readonly #host: TurnHost
   #ready: Endpoint[] = []
+  /** Of the next turn: what pulling makes ready, and what is postponed. */
+  #next: Endpoint[] = []
+  /** So many of `#ready` were pulled. */
+  #pulled = 0
+  #pulling = false
   #running = false
+  /** When what is sent next is sent. */
+  #time = 0
 
   constructor(host: TurnHost) {
     this.#host = host
@@ -32,41 +46,71 @@ export class Turn {
   add(endpoint: Endpoint): void {
     if (endpoint.isReady) return
     endpoint.isReady = true
-    this.#ready.push(endpoint)
+    if (this.#pulling) this.#next.push(endpoint)
+    else this.#ready.push(endpoint)
   }
 
-  /** `now` is the time of the turn: read once, for everything that it sends. */
+  /** `now` is the time of the turn: read once, for everything that it sends, or once each time that it sends meanwhile. */
   run(now: number): void {
     if (this.#running) return
     this.#running = true
+    this.#time = now
     try {
       this.#dispatch()
-      this.#pull(now)
+      this.#pull(this.#ready.length)
     } finally {
       this.#running = false
-      this.#host.flush(now)
+      this.#over()
+      this.#host.flush(this.#time)
     }
   }
 
   /** User code may write to other endpoints, which join the list; those that have been told stay in it to be pulled. */
   #dispatch(): void {
     for (let i = 0; i < this.#ready.length; i++) {
-      const endpoint = this.#ready[i] as Endpoint
-      endpoint.dispatch()
+      ;(this.#ready[i] as Endpoint).dispatch()
+      if (i + 1 === this.#ready.length) break
+      const now = this.#host.nowUs()
+      if (now - this.#time < SEND_MEANWHILE_US) continue
+      this.#time = now
+      this.#pull(i + 1)
+      this.#host.flush(now)
     }
   }
 
-  #pull(now: number): void {
+  /** Up to the endpoint `end` of the list. */
+  #pull(end: number): void {
     const ready = this.#ready
-    this.#ready = []
-    for (const endpoint of ready) {
-      endpoint.isReady = false
-      const { connection, path } = endpoint
-      if (!endpoint.detached) while (connection.fill(path, now));
-      this.#host.settled(endpoint, now)
+    const now = this.#time
+    this.#pulling = true
+    try {
+      while (this.#pulled < end) {
+        const endpoint = ready[this.#pulled++] as Endpoint
+        if (endpoint.postponed && !endpoint.detached) {
+          this.#next.push(endpoint)
+          continue
+        }
+        endpoint.isReady = false
+        const { connection, path } = endpoint
+        if (!endpoint.detached) while (connection.fill(path, now));
+        this.#host.settled(endpoint, now)
+      }
+    } finally {
+      this.#pulling = false
     }
   }
+
+  /** What was not pulled, for user code has thrown, is told of again. */
+  #over(): void {
+    const left = this.#pulled < this.#ready.length ? this.#ready.slice(this.#pulled) : NOTHING
+    this.#ready = this.#next
+    this.#next = []
+    this.#pulled = 0
+    for (const endpoint of left) this.#ready.push(endpoint)
+  }
 }
+
+const NOTHING: readonly Endpoint[] = []
 
 /** Nothing more will be sent or received for a connection in this state. */
 export const isOver = (endpoint: Endpoint): boolean => {

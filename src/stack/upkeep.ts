@@ -108,6 +108,7 @@ export class Upkeep {
       endpoint.earlyAt = null
       earlyAt.endedEarly()
     }
+    if (fastOpen === null) return
     if (fastOpen.received !== null) fastOpenCache.learn(remoteAddress, fastOpen.received, connection.peerMss)
     else if (fastOpen.lost) fastOpenCache.lost(remoteAddress, now)
     fastOpen.received = null

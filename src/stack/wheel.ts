@@ -1,6 +1,6 @@
 /**
  * What a {@link Wheel} holds: anything with a deadline. The four `wheel…` fields belong to the wheel; start them as
- * `null, null, -1, Infinity`.
+ * `null, null, -1, 0`.
  */
 export interface WheelItem {
   /** Microseconds; `Infinity` is none. Read anew each time the wheel looks, so it may be a getter. */
@@ -9,7 +9,7 @@ export interface WheelItem {
   wheelNext: WheelItem | null
   /** Index of the slot that it sits in, −1 outside the wheel. */
   wheelSlot: number
-  /** When the wheel will look at it, microseconds; `Infinity` outside the wheel. */
+  /** When the wheel will look at it, microseconds; says nothing outside the wheel. */
   wheelAt: number
 }
 
@@ -63,9 +63,11 @@ export class Wheel<Item extends WheelItem = WheelItem> {
   schedule(item: Item): void {
     const deadline = item.deadline
     if (!(deadline < Infinity)) return
-    // It will be looked at in time where it sits.
-    if (deadline > item.wheelAt - TICK_US) return
-    if (item.wheelSlot >= 0) this.remove(item)
+    if (item.wheelSlot >= 0) {
+      // It will be looked at in time where it sits.
+      if (deadline > item.wheelAt - TICK_US) return
+      this.remove(item)
+    }
     // The current tick is dealt with, or is being dealt with: what is already due goes to the next.
     this.#file(item, Math.max(Math.ceil(deadline / TICK_US), this.#tick + 1))
   }
@@ -84,7 +86,6 @@ export class Wheel<Item extends WheelItem = WheelItem> {
     item.wheelPrev = null
     item.wheelNext = null
     item.wheelSlot = -1
-    item.wheelAt = Infinity
     this.#size--
   }
 

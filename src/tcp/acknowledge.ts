@@ -32,14 +32,14 @@ export function onAcknowledgement(c: Connection, seg: Segment, now: number): boo
   c.timestamps.update(seg, now)
   c.lastAckTs = now
   c.keepalive.probesOut = 0
-  c.persist.probesOut = 0
+  if (c.persist !== null) c.persist.probesOut = 0
   c.softError = CloseReason.None
 
   const { board } = sender
   const wnd = seg.wnd << sender.sndWindShift
   const outstanding = !board.isEmpty
   // Who only receives has nothing out: the ACK tells of the window alone.
-  if (!outstanding && seg.sackCount === 0 && c.recovery.tlp.endSeq === null) {
+  if (!outstanding && seg.sackCount === 0 && c.recovery.tlp === null) {
     sender.updateWindow(seg.seq, una, wnd)
     onWindowProbed(c)
     return true
@@ -61,10 +61,10 @@ export function onAcknowledgement(c: Connection, seg: Segment, now: number): boo
     c.retransStamp = -1
   }
   // linux: tcp_ecn_rcv_ecn_echo
-  ack.ece = c.ecn.on && (seg.flags & (Flag.ECE | Flag.SYN)) === Flag.ECE
+  ack.ece = c.ecn !== null && (seg.flags & (Flag.ECE | Flag.SYN)) === Flag.ECE
   if (outstanding) updateRtt(c, seg, now)
   if (!outstanding) {
-    if (ack.dsack || c.recovery.tlp.endSeq !== null) {
+    if (ack.dsack || c.recovery.tlp !== null) {
       const [stateBefore, cwndBefore] = [c.recovery.caState, c.cc.cwnd]
       fillSample(c, now)
       c.recovery.onIdleAck(ack, recoveryInput(c))
@@ -112,11 +112,10 @@ function updateRtt(c: Connection, seg: Segment, now: number): void {
 
 /** The ACK answers a probe: the window may have opened (linux: tcp_ack_probe). */
 function onWindowProbed(c: Connection): void {
-  const { sender, persist, timers } = c
+  const { sender, timers } = c
   // As long as the window is too small the timer runs on: the peer's own traffic must not put it off.
   if (sender.hasUnsent && sender.sndWnd < Math.max(1, Math.min(sender.notSent, sender.mss))) return
-  persist.backoff = 0
-  persist.since = -1
+  c.persist = null
   timers.persist = OFF
 }
 
@@ -137,7 +136,7 @@ function react(c: Connection, now: number): void {
   sender.sampler.generate(sample, now, ack.delivered, ack.lost, rtt.minRtt)
   sender.deliveredSegs += ack.deliveredSegs
   mib.TCPDelivered += ack.deliveredSegs
-  if (ack.ece) {
+  if (c.ecn !== null && ack.ece) {
     c.ecn.deliveredSegs += ack.deliveredSegs
     mib.TCPDeliveredCE += ack.deliveredSegs
   }

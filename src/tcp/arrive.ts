@@ -21,7 +21,7 @@ export function segmentArrives(c: Connection, seg: Segment, now: number): void {
   if (c.state === State.SYN_SENT) {
     arriveSynSent(c, seg, now)
     // rfc7413#4.2.1: what came with the SYN-ACK; linux: without Fast Open it is left to be sent again.
-    if (c.fastOpen.used && seg.len > 1 && isSynchronized(c.state)) {
+    if (c.fastOpen?.used && seg.len > 1 && isSynchronized(c.state)) {
       seg.seq = seqAdd(seg.seq, 1)
       seg.flags &= ~Flag.SYN
       onData(c, seg, now)
@@ -31,7 +31,7 @@ export function segmentArrives(c: Connection, seg: Segment, now: number): void {
   if (!isAcceptable(c, seg, now)) return
   // Only what the peer itself can have sent tells that it lives: anybody can send the rest.
   c.lastHeard = now
-  c.refusals.reset()
+  c.refusals = null
 
   // Fifth: the ACK. A segment without one belongs to no synchronized connection.
   if ((seg.flags & Flag.ACK) === 0) return

@@ -2,20 +2,19 @@ import { type CongestionController, Pacer, type RateSample } from '../congestion
 import { type Segment, type Seq, seqAdd, seqDiff } from '../wire/index.ts'
 import { AckPolicy } from './ack-policy.ts'
 import { segmentArrives } from './arrive.ts'
-import { Autocork } from './autocork.ts'
-import { Chronograph } from './chrono.ts'
+import type { Chronograph } from './chrono.ts'
 import { abort, close, end, finish } from './close.ts'
 import { changeController, firstController } from './controllers.ts'
-import { Ecn } from './ecn.ts'
-import { FastOpen } from './fast-open.ts'
+import type { Ecn } from './ecn.ts'
+import type { FastOpen } from './fast-open.ts'
 import { openActive, openFast } from './handshake.ts'
 import type { SegmentSink, TcpHost } from './host.ts'
 import { type TcpInfo, tcpInfo } from './info.ts'
-import { Keepalive } from './keepalive.ts'
+import { Keepalive, NO_KEEPALIVE } from './keepalive.ts'
 import type { AckResult } from './loss/ack-result.ts'
 import { Recovery } from './loss/recovery.ts'
 import { MtuProbe } from './mtu-probe.ts'
-import { Persist } from './persist.ts'
+import type { Persist } from './persist.ts'
 import { problemOf } from './problem.ts'
 import { Receiver } from './receiver.ts'
 import { Refusals } from './refusals.ts'
@@ -32,6 +31,8 @@ import { traceCwnd } from './trace-recovery.ts'
 import { fill } from './transmit.ts'
 import { windowShift } from './window.ts'
 
+/** As many as the option can say. */
+const MAX_MSS = 65_535
 /** linux: TCP_INIT_CWND, of a peer whose `tcp_init_cwnd` is not known. */
 const INITIAL_SEGMENTS = 10
 
@@ -104,13 +105,19 @@ export class Connection {
   readonly timestamps: Timestamps
   readonly ackPolicy: AckPolicy = new AckPolicy()
   readonly recovery: Recovery
-  readonly persist: Persist = new Persist()
-  readonly autocork: Autocork = new Autocork()
+  // What few connections need is there for those only.
   mtuProbe: MtuProbe = NO_MTU_PROBE
-  readonly keepalive: Keepalive = new Keepalive()
-  readonly refusals: Refusals = new Refusals()
-  readonly chrono: Chronograph = new Chronograph()
-  readonly fastOpen: FastOpen = new FastOpen()
+  keepalive: Keepalive = NO_KEEPALIVE
+  /** Null: the peer's window is not being probed. */
+  persist: Persist | null = null
+  /** Null: none has come since something was heard. */
+  refusals: Refusals | null = null
+  /** Null: it has nothing to do with it. */
+  fastOpen: FastOpen | null = null
+  /** Null: not agreed on. */
+  ecn: Ecn | null = null
+  /** Null: nothing was ever to be sent. */
+  chrono: Chronograph | null = null
   /** Made with the first data: who has nothing to send needs none. */
   #cc: CongestionController | null = null
   #pacer: Pacer | null = null
@@ -124,7 +131,6 @@ export class Connection {
   checksumOffload: boolean
   readonly offersChecksumOffload: boolean
   readonly offersEcn: boolean
-  readonly ecn: Ecn = new Ecn()
 
   /** A SYN or SYN-ACK is to be sent. */
   synDue = false
@@ -146,6 +152,10 @@ export class Connection {
   forceRetransmit = false
   /** The sink took no more; the owner pulls again when it does. */
   blocked = false
+  /** A small segment waits for earlier ones to leave (see `isAutocorked`); the sink says when they have. */
+  autocorked = false
+  /** The batch that the last data went into (`SegmentSink.batch`). */
+  dataBatch = 0
 
   /** Bytes a second that sending never exceeds, as SO_MAX_PACING_RATE; `Infinity`: no limit. */
   maxPacingRate: number
@@ -159,8 +169,8 @@ export class Connection {
   lastHeard = 0
   /** When an ACK last came. */
   lastAckTs = 0
-  /** Last answer to an unacceptable segment (`tcp_invalid_ratelimit`). */
-  lastInvalidAck = Number.NEGATIVE_INFINITY
+  /** Last answer to an unacceptable segment (`tcp_invalid_ratelimit`), µs; −1 none. */
+  lastInvalidAck = -1
   /** Where the peer's urgent data ends (RCV.UP, rfc9293#3.8.5); null: it sent none. It is delivered in line. */
   rcvUp: Seq | null = null
   segsIn = 0
@@ -181,8 +191,8 @@ export class Connection {
   readonly #mostSegment: number
   readonly userMss: number
   initialWindow = 0
-  /** Slow start threshold from an earlier connection to the same host. */
-  startSsthresh: number = Number.POSITIVE_INFINITY
+  /** Slow start threshold from an earlier connection to the same host; null: none is known. */
+  startSsthresh: number | null = null
   readonly sndbufLocked: boolean
   #events = 0
 
@@ -198,7 +208,7 @@ export class Connection {
     this.#pathSegment = options.maxSegment
     const { mostSegment = 0 } = options
     this.#mostSegment = mostSegment > options.maxSegment ? mostSegment : 0
-    this.userMss = options.mss ?? Number.POSITIVE_INFINITY
+    this.userMss = options.mss ?? MAX_MSS
     this.offersChecksumOffload = options.checksumOffload
     this.checksumOffload = false
     this.offersEcn = options.ecn ?? true
@@ -317,7 +327,7 @@ export class Connection {
 
   /** It has something to send, and waits until what it or others sent before is gone. */
   get awaitsSink(): boolean {
-    return this.blocked || this.autocork.on
+    return this.blocked || this.autocorked
   }
 
   /** Bytes that the connection holds. */
@@ -353,6 +363,7 @@ export class Connection {
 
   /** The path said that nobody has the remote port. */
   pathRefused(now: number): void {
+    this.refusals ??= new Refusals()
     this.refusals.onRefused(this, now)
   }
 
@@ -401,8 +412,10 @@ export class Connection {
     return 20 + (this.timestamps.on ? 12 : 0)
   }
 
-  setKeepalive(on: boolean, now: number): void {
-    this.keepalive.on = on
+  /** Times in seconds; 0 leaves them as they are, at first as the sysctls say. */
+  setKeepalive(on: boolean, now: number, time = 0, intvl = 0, probes = 0): void {
+    if (this.keepalive === NO_KEEPALIVE) this.keepalive = new Keepalive()
+    this.keepalive.set(on, time, intvl, probes)
     const lives = this.state !== State.CLOSE && this.state !== State.TIME_WAIT
     this.timers.keepalive = on && lives ? now + this.keepalive.timeUs(this.host.sysctl) : OFF
   }
@@ -473,7 +486,7 @@ export class Connection {
 
   /** MSS to announce (rfc6691#2): what the path takes less the bare header. */
   get advertisedMss(): number {
-    return Math.min(Math.max(this.maxSegment, this.#mostSegment) - 20, this.userMss, 65_535)
+    return Math.min(Math.max(this.maxSegment, this.#mostSegment) - 20, this.userMss, MAX_MSS)
   }
 
   /** The handshake is done, and the segment size known (linux: tcp_init_transfer). */
@@ -514,13 +527,14 @@ export class Connection {
 
   #startController(): CongestionController {
     this.#cc = firstController(this)
+    if (this.sackOk) this.recovery.useSack()
     this.growSendBuffer()
     return this.#cc
   }
 
   /** The slow start threshold in force. */
   get ssthresh(): number {
-    return this.#cc === null ? this.startSsthresh : this.#cc.ssthresh
+    return this.#cc === null ? (this.startSsthresh ?? Number.POSITIVE_INFINITY) : this.#cc.ssthresh
   }
 
   get pacer(): Pacer {
@@ -553,8 +567,9 @@ export class Connection {
 
   /** Whether an unacceptable segment may be answered: not if one was just now (rfc5961#7, linux: tcp_oow_rate_limited). Counts it. */
   mayAnswer(now: number): boolean {
-    if (now - this.lastInvalidAck < this.host.sysctl.tcp_invalid_ratelimit * 1000) return false
-    if (!this.host.mayChallenge(now)) return false
+    const { lastInvalidAck, host } = this
+    if (lastInvalidAck >= 0 && now - lastInvalidAck < host.sysctl.tcp_invalid_ratelimit * 1000) return false
+    if (!host.mayChallenge(now)) return false
     this.lastInvalidAck = now
     return true
   }

@@ -26,7 +26,7 @@ export function firstController(c: Connection): CongestionController {
   // rfc5681#3.1: a SYN lost more than once is taken as a sign of congestion.
   const isSmall = initialWindow === 0 || synRetries > 1
   const cc = makeController(c, isSmall ? sender.mss : initialWindow, sender.usedSince)
-  if (initialWindow > 0) cc.ssthresh = Math.min(cc.ssthresh, c.startSsthresh)
+  if (initialWindow > 0 && c.startSsthresh !== null) cc.ssthresh = Math.min(cc.ssthresh, c.startSsthresh)
   return cc
 }
 

@@ -8,18 +8,16 @@ import type { Connection } from './connection.ts'
  * ours: a datagram of Node's has no ECN bits to set or to read, so that a frame's shim carries them, and what impairs frames marks them.
  */
 export class Ecn {
-  /** Both sides agreed. */
-  on = false
   /** A mark has come, and no CWR since: ECE goes on every segment (linux: TCP_ECN_DEMAND_CWR). */
   echoes = false
   /** Segments that the peer has taken while it reported marks (linux: tcpi_delivered_ce). */
   deliveredSegs = 0
+}
 
-  /** Flags that a segment other than a SYN or RST bears; `tellsCwr`: it carries data for the first time, and the window was reduced. */
-  flags(tellsCwr: boolean): number {
-    if (!this.on) return 0
-    return (this.echoes ? Flag.ECE : 0) | (tellsCwr ? Flag.CWR : 0)
-  }
+/** Flags that a segment other than a SYN or RST bears; `tellsCwr`: it carries data for the first time, and the window was reduced. */
+export function ecnFlags({ ecn }: Connection, tellsCwr: boolean): number {
+  if (ecn === null) return 0
+  return (ecn.echoes ? Flag.ECE : 0) | (tellsCwr ? Flag.CWR : 0)
 }
 
 /** `tcp_ecn`: who offers it, and who takes an offer. */
@@ -42,7 +40,7 @@ export const tookOffer = (c: Connection, { flags }: Segment): boolean =>
 /** Data has come: whether it met congestion, and whether the peer has answered what we told of. */
 export function onEcnData(c: Connection, seg: Segment): void {
   const { ecn, receiver, ackPolicy, host } = c
-  if (!ecn.on) return
+  if (ecn === null) return
   if ((seg.flags & Flag.CWR) !== 0) {
     ecn.echoes = false
     // linux: tcp_ecn_accept_cwr; its window may be down to a single segment.

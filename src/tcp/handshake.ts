@@ -1,8 +1,8 @@
 import { Flag, type Segment, type Seq, seqAdd, seqGt, seqLeq, seqLt } from '../wire/index.ts'
 import { finish } from './close.ts'
 import type { Connection } from './connection.ts'
-import { acceptsEcn, ecnOffer, tookOffer } from './ecn.ts'
-import { onSynAnswered } from './fast-open.ts'
+import { acceptsEcn, Ecn, ecnOffer, tookOffer } from './ecn.ts'
+import { FastOpen, onSynAnswered } from './fast-open.ts'
 import { RTO_INITIAL_US } from './rtt.ts'
 import { MIN_MSS } from './sender.ts'
 import { CloseReason, Event, State } from './state.ts'
@@ -35,6 +35,7 @@ export function openPassive(c: Connection, seg: Segment, now: number): void {
 export function openFast(c: Connection, seg: Segment, now: number): void {
   openPassive(c, seg, now)
   const { receiver, sender } = c
+  c.fastOpen ??= new FastOpen()
   c.fastOpen.early = true
   sender.maxWindow = seg.wnd
   c.startTransfer(now)
@@ -57,14 +58,14 @@ function takeOptions(c: Connection, seg: Segment, now: number): void {
   }
   c.sackOk = seg.sackPermitted && sysctl.tcp_sack === 1
   c.sender.board.reno = !c.sackOk
-  if (c.sackOk) c.recovery.useSack()
   c.timestamps.on = seg.hasTimestamps && sysctl.tcp_timestamps !== 0
   if (c.timestamps.on) {
     c.timestamps.start(seg.tsVal, now)
     c.timestamps.lastAckSent = c.receiver.rcvNxt
   }
   c.checksumOffload = seg.checksumOffload && c.offersChecksumOffload
-  c.ecn.on = (seg.flags & Flag.ACK) === 0 ? acceptsEcn(seg, sysctl.tcp_ecn, c.offersEcn) : tookOffer(c, seg)
+  const ecn = (seg.flags & Flag.ACK) === 0 ? acceptsEcn(seg, sysctl.tcp_ecn, c.offersEcn) : tookOffer(c, seg)
+  c.ecn = ecn ? new Ecn() : null
   c.updateMss()
 }
 
@@ -118,7 +119,7 @@ export function arriveSynSent(c: Connection, seg: Segment, now: number): void {
 export function completeSynRecv(c: Connection, seg: Segment, now: number): void {
   const { sender } = c
   // rfc7323#2.2: that of a SYN is not scaled, and may come here where both sides opened.
-  sender.sndWnd = (seg.flags & Flag.SYN) !== 0 ? seg.wnd : seg.wnd * 2 ** sender.sndWindShift
+  sender.sndWnd = (seg.flags & Flag.SYN) !== 0 ? seg.wnd : seg.wnd << sender.sndWindShift
   sender.maxWindow = sender.sndWnd
   sender.sndWl1 = seg.seq
   sender.sndWl2 = seg.ack
@@ -174,10 +175,11 @@ export function synTimeout(c: Connection, now: number): void {
   }
   c.synRetries++
   mib.TCPTimeouts++
-  if (c.fastOpen.cookie !== null && !passive) {
+  const { fastOpen } = c
+  if (fastOpen !== null && fastOpen.cookie !== null && !passive) {
     // rfc7413#4.1.3: whatever is in the way may let a plain SYN pass.
-    c.fastOpen.cookie = null
-    c.fastOpen.lost = true
+    fastOpen.cookie = null
+    fastOpen.lost = true
   }
   if (passive || c.synRetries > sysctl.tcp_syn_linear_timeouts) c.rtt.backoff++
   c.synDue = true
@@ -189,7 +191,7 @@ export function fillSyn(c: Connection, out: Segment, now: number): void {
   const { sysctl } = c.host
   const answer = c.state === State.SYN_RECV
   out.seq = c.sender.iss
-  out.flags = Flag.SYN | (answer ? Flag.ACK | (c.ecn.on ? Flag.ECE : 0) : ecnOffer(c))
+  out.flags = Flag.SYN | (answer ? Flag.ACK | (c.ecn === null ? 0 : Flag.ECE) : ecnOffer(c))
   out.ack = answer ? c.receiver.rcvNxt : (0 as Seq)
   out.wnd = c.receiver.window.advertiseUnscaled(answer ? c.receiver.rcvNxt : (0 as Seq))
   out.mss = c.advertisedMss
@@ -201,7 +203,9 @@ export function fillSyn(c: Connection, out: Segment, now: number): void {
     out.tsEcr = answer ? c.timestamps.recent : (0 as Seq)
   }
   if (answer ? c.windowScaling : sysctl.tcp_window_scaling === 1) out.wscale = c.offeredShift
-  out.fastOpenCookie = answer && !c.passive ? null : c.fastOpen.cookie
-  out.fastOpenExperimental = c.fastOpen.experimental
+  if (c.fastOpen !== null) {
+    out.fastOpenCookie = answer && !c.passive ? null : c.fastOpen.cookie
+    out.fastOpenExperimental = c.fastOpen.experimental
+  }
   out.checksumOffload = answer ? c.checksumOffload : c.offersChecksumOffload
 }

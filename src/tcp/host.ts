@@ -22,6 +22,11 @@ export interface SegmentSink {
   readonly lends?: boolean
   /** `size` bytes for `buffer[at …)`, within the slot, are at `source[start …)`, and stay there until the turn has ended. */
   lend?(at: number, source: Buffer, start: number, size: number): void
+  /** `reserve` for as many as `count` segments of `size` bytes, whose slots begin `stride` apart; returns for how many. Absent: one by one. */
+  reserveRun?(size: number, count: number): number
+  readonly stride?: number
+  /** `commit` for the first `count` of them. */
+  commitRun?(size: number, count: number, ect: boolean): void
 }
 
 /** The parameters that a connection obeys, by Linux's names, units and defaults; read anew each time they matter. */

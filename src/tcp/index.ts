@@ -1,4 +1,5 @@
 export { Connection, type ConnectionOptions } from './connection.ts'
+export { FastOpen } from './fast-open.ts'
 export type { SegmentSink, TcpHost, TcpMib, TcpSysctl } from './host.ts'
 export type { TcpInfo } from './info.ts'
 export { isFromPeer, pathChanged } from './path-change.ts'

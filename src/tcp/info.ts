@@ -102,13 +102,13 @@ export function tcpInfo(c: Connection, now: number): TcpInfo {
     state: c.state,
     ca_state: recovery.caState,
     retransmits: recovery.retransmits,
-    probes: c.persist.probesOut + c.keepalive.probesOut,
-    backoff: Math.max(rtt.backoff, c.persist.backoff),
+    probes: (c.persist?.probesOut ?? 0) + c.keepalive.probesOut,
+    backoff: Math.max(rtt.backoff, c.persist?.backoff ?? 0),
     options:
       (c.timestamps.on ? OPT_TIMESTAMPS : 0) |
       (c.sackOk ? OPT_SACK : 0) |
       (c.windowScaling ? OPT_WSCALE : 0) |
-      (c.ecn.on ? OPT_ECN : 0),
+      (c.ecn === null ? 0 : OPT_ECN),
     snd_wscale: sender.sndWindShift,
     rcv_wscale: receiver.window.shift,
     rto: c.rto,
@@ -141,11 +141,11 @@ export function tcpInfo(c: Connection, now: number): TcpInfo {
     data_segs_out: c.dataSegsOut,
     data_segs_in: c.dataSegsIn,
     notsent_bytes: sender.notSent,
-    busy_time: c.chrono.busy(now),
-    rwnd_limited: c.chrono.spent(Chrono.RwndLimited, now),
-    sndbuf_limited: c.chrono.spent(Chrono.SndbufLimited, now),
+    busy_time: c.chrono?.busy(now) ?? 0,
+    rwnd_limited: c.chrono?.spent(Chrono.RwndLimited, now) ?? 0,
+    sndbuf_limited: c.chrono?.spent(Chrono.SndbufLimited, now) ?? 0,
     delivered: sender.deliveredSegs,
-    delivered_ce: c.ecn.deliveredSegs,
+    delivered_ce: c.ecn?.deliveredSegs ?? 0,
     delivery_rate: Math.round(sender.sampler.deliveryRate),
     delivery_rate_app_limited: sender.sampler.deliveryRateAppLimited,
     app_limited: sender.sampler.isAppLimited,

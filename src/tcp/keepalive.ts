@@ -10,6 +10,14 @@ export class Keepalive {
   /** Probes sent and not answered. */
   probesOut = 0
 
+  /** Times in seconds; of what is 0 or less, what was set before holds. */
+  set(on: boolean, time: number, intvl: number, probes: number): void {
+    this.on = on
+    if (time > 0) this.time = time
+    if (intvl > 0) this.intvl = intvl
+    if (probes > 0) this.probes = probes
+  }
+
   timeUs(sysctl: TcpSysctl): number {
     return (this.time || sysctl.tcp_keepalive_time) * 1_000_000
   }
@@ -22,3 +30,6 @@ export class Keepalive {
     return this.probes || sysctl.tcp_keepalive_probes
   }
 }
+
+/** Of those that were never asked to, which is most; nothing is written to it but what it holds. */
+export const NO_KEEPALIVE: Keepalive = new Keepalive()

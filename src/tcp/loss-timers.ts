@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts'
+import { probeTimeout } from './loss/tlp.ts'
 import { CaState } from './state.ts'
 import { OFF } from './timers.ts'
 
@@ -29,9 +30,10 @@ export function scheduleProbe(c: Connection, now: number): void {
   const { tcp_early_retrans } = host.sysctl
   const { caState, tlp } = recovery
   timers.probe = OFF
-  if (tcp_early_retrans < 3 || !c.sackOk || sender.board.isEmpty || tlp.endSeq !== null) return
+  if (tcp_early_retrans < 3 || !c.sackOk || sender.board.isEmpty || tlp !== null) return
   if (caState !== CaState.Open && caState !== CaState.CWR) return
   // Not while SACKs tell of holes: then RACK is at work.
   if (sender.board.sackedOutSegs > 0) return
-  timers.probe = Math.min(now + tlp.timeout(rtt.srtt, sender.board.packetsOutSegs), timers.rexmit)
+  const at = now + probeTimeout(rtt.srtt, sender.board.packetsOutSegs)
+  timers.probe = timers.rexmit === OFF ? at : Math.min(at, timers.rexmit)
 }

@@ -27,9 +27,9 @@ export function isFromPeer(c: Connection, segment: Segment, now: number): boolea
  * before; `elsewhere`, at another address, everything has to be found out again (rfc9000#9.4).
  */
 export function pathChanged(c: Connection, maxSegment: number, elsewhere: boolean, now: number): void {
-  const { timers, recovery, sender, autocork } = c
-  autocork.on = false
-  autocork.batch = 0
+  const { timers, recovery, sender } = c
+  c.autocorked = false
+  c.dataBatch = 0
   c.blocked = false
   if (maxSegment !== c.maxSegment) c.setMaxSegment(maxSegment, now)
   if (elsewhere) restart(c, now)

@@ -19,7 +19,7 @@ export function problemOf(c: Connection): string | null {
   if (!board.isEmpty && !c.isDone && c.state !== State.TIME_WAIT && c.timers.rexmit === OFF)
     return 'data is outstanding and no retransmission timer runs'
   if (receiver.reassembly.length > receiver.rcvWnd) return 'more out of order than the window allows'
-  if (c.isDone && c.deadline !== OFF) return 'a closed connection has a deadline'
+  if (c.isDone && c.deadline !== Number.POSITIVE_INFINITY) return 'a closed connection has a deadline'
   if (c.hasController && !(c.cc.cwnd >= 1)) return `cwnd is ${c.cc.cwnd}`
   if (!Number.isInteger(sender.sndBuf) || !Number.isInteger(receiver.window.rcvBuf)) return 'a buffer has half a byte'
   return null

@@ -49,8 +49,8 @@ export class Receiver {
   discard = false
   /** Largest payload seen lately, an estimate of the peer's segment size (linux: rcv_mss). */
   rcvMss: number = MIN_RCV_MSS
-  /** What we announced: whoever sends more means nothing by it. */
-  mostMss: number = Number.POSITIVE_INFINITY
+  /** What we announced, in 16 bits: whoever sends more means nothing by it. */
+  mostMss = 65_535
   /** Bytes in order that the application has not taken. */
   unread = 0
   /** Bytes in order received in all. */

@@ -41,15 +41,6 @@ export class Refusals {
       return
     }
     if (this.#count === 1) c.probeDue = true
-    else c.timers.refusal = Math.min(c.timers.refusal, now + PROBE_INTERVAL_US)
-  }
-
-  /** Something was heard: the peer lives. */
-  reset(): void {
-    this.#count = 0
-  }
-
-  get isActive(): boolean {
-    return this.#count > 0
+    else c.timers.refusal ??= now + PROBE_INTERVAL_US
   }
 }

@@ -80,18 +80,26 @@ export class SendQueue {
     this.#cursor = index
   }
 
-  /** The same without a copy: `sink` learns where they are. They stay there until `release`. */
-  lendTo(position: number, length: number, sink: SegmentSink, at: number): void {
+  /**
+   * The same without a copy, for `count` segments of `length` bytes whose places are `stride` apart: `sink` learns where the bytes are. They stay
+   * there until `release`.
+   */
+  lendTo(position: number, length: number, sink: SegmentSink, at: number, count = 1, stride = 0): void {
     let index = this.#find(position)
-    while (length > 0) {
-      const block = this.#blocks[index] as Block
-      const offset = position - block.start
-      const count = Math.min(length, block.used - offset)
-      sink.lend?.(at, block.buffer, offset, count)
-      position += count
-      at += count
-      length -= count
-      if (length > 0) index++
+    let block = this.#blocks[index] as Block
+    let offset = position - block.start
+    for (let i = 0; i < count; i++) {
+      let to = at + i * stride
+      for (const end = to + length; to < end; ) {
+        if (offset === block.used) {
+          block = this.#blocks[++index] as Block
+          offset = 0
+        }
+        const size = Math.min(end - to, block.used - offset)
+        sink.lend?.(to, block.buffer, offset, size)
+        to += size
+        offset += size
+      }
     }
     this.#cursor = index
   }

@@ -1,10 +1,11 @@
 import { Flag, seqAdd, seqDiff } from '../wire/index.ts'
 import type { Connection } from './connection.ts'
+import { ecnFlags } from './ecn.ts'
 import type { SegmentSink } from './host.ts'
 import { scheduleProbe } from './loss-timers.ts'
 import { currentPace, isPaced } from './pacing.ts'
 import { CaState } from './state.ts'
-import { write } from './write.ts'
+import { reserveRun, writeRun } from './write.ts'
 
 /**
  * More full segments of new data behind the one just sent, whose header `outSegment` still holds. Nothing that decides about a segment changes while
@@ -16,19 +17,25 @@ export function sendRun(c: Connection, sink: SegmentSink, limit: number, now: nu
   const { outSegment: out, mib } = host
   let left = runLength(c, limit)
   if (left <= 0) return
-  const ect = c.ecn.on
-  out.flags = Flag.ACK | c.ecn.flags(false)
+  const ect = c.ecn !== null
+  out.flags = Flag.ACK | ecnFlags(c, false)
   const pace = currentPace(c)
-  for (let follows = false; left > 0 && !isPaced(c, now); left--) {
+  for (let follows = false; left > 0 && !isPaced(c, now); ) {
     out.seq = sender.sndNxt
-    if (!write(c, sink, out, limit, now, false, ect)) break
-    sender.onRunSent(limit, follows, now)
-    follows = true
-    cc.onSent?.(now, limit, sender.board.inFlight, sender.sampler.isAppLimited)
-    pacer.onSent(now, limit, pace)
-    ackPolicy.onDataSent(now)
-    c.dataSegsOut++
-    mib.TCPOrigDataSent++
+    const room = reserveRun(c, sink, out, limit, left)
+    if (room === 0) break
+    let count = 0
+    do {
+      sender.onRunSent(limit, follows, now)
+      follows = true
+      cc.onSent?.(now, limit, sender.board.inFlight, sender.sampler.isAppLimited)
+      pacer.onSent(now, limit, pace)
+      ackPolicy.onDataSent(now)
+    } while (++count < room && !isPaced(c, now))
+    writeRun(c, sink, out, limit, count, now, ect)
+    left -= count
+    c.dataSegsOut += count
+    mib.TCPOrigDataSent += count
   }
   scheduleProbe(c, now)
 }

@@ -1,6 +1,6 @@
 import { Flag, type Segment, type Seq, seqAdd, seqGt, seqLt } from '../wire/index.ts'
 import type { Connection } from './connection.ts'
-import { acceptsEcn } from './ecn.ts'
+import { acceptsEcn, Ecn } from './ecn.ts'
 import type { TcpSysctl } from './host.ts'
 import { MIN_MSS } from './sender.ts'
 import { State } from './state.ts'
@@ -152,14 +152,13 @@ export function openFromSynRecv(c: Connection, record: SynRecord, now: number): 
   }
   c.sackOk = record.sackPermitted
   sender.board.reno = !c.sackOk
-  if (c.sackOk) c.recovery.useSack()
   timestamps.on = record.hasTimestamps
   if (timestamps.on) {
     timestamps.start(record.tsVal, now)
     timestamps.lastAckSent = receiver.rcvNxt
   }
   c.checksumOffload = record.checksumOffload
-  c.ecn.on = record.ecn
+  c.ecn = record.ecn ? new Ecn() : null
   c.updateMss()
   // What our SYN-ACK promised, whatever could be promised by now.
   receiver.window.rcvAcc = seqAdd(receiver.rcvNxt, record.wnd)

@@ -1,10 +1,11 @@
 import { abort, finish } from './close.ts'
 import type { Connection } from './connection.ts'
 import { synTimeout } from './handshake.ts'
+import { Persist, persistInterval } from './persist.ts'
 import { describeDelivery, recoveryInput } from './scratch.ts'
 import { reportSoftError, silenceReason } from './soft-errors.ts'
 import { CaState, CloseReason, isSynchronized, State } from './state.ts'
-import { OFF } from './timers.ts'
+import { isDue, OFF } from './timers.ts'
 import { Occasion, traceRecovery } from './trace-recovery.ts'
 
 // What happens when a deadline passes. A timer that fires for nothing any more does nothing: it is disarmed where its reason ends.
@@ -19,40 +20,40 @@ const RTO_MIN_US = 200_000
 export function deadlinePassed(c: Connection, now: number): void {
   const { timers } = c
   // Whoever calls this pulls next.
-  if (now >= timers.pacing) timers.pacing = OFF
-  if (now >= timers.delack) {
+  if (isDue(timers.pacing, now)) timers.pacing = OFF
+  if (isDue(timers.delack, now)) {
     fired(c, now, 'delack')
     timers.delack = OFF
     c.host.mib.DelayedACKs++
     c.ackPolicy.onTimer(c.rto, c.host.sysctl)
   }
   // rfc8985#7.2: where the probe would come later than the retransmission timer, it takes that one's place.
-  if (now >= timers.probe) {
+  if (isDue(timers.probe, now)) {
     fired(c, now, 'probe')
     probeTimeout(c, now)
   }
-  if (now >= timers.rexmit) {
+  if (isDue(timers.rexmit, now)) {
     fired(c, now, 'retransmit')
     if (c.state === State.SYN_SENT || c.state === State.SYN_RECV) synTimeout(c, now)
     else retransmissionTimeout(c, now)
   }
-  if (now >= timers.reo) {
+  if (isDue(timers.reo, now)) {
     fired(c, now, 'reo')
     reoTimeout(c, now)
   }
-  if (now >= timers.persist) {
+  if (isDue(timers.persist, now)) {
     fired(c, now, 'persist')
     persistTimeout(c, now)
   }
-  if (now >= timers.keepalive) {
+  if (isDue(timers.keepalive, now)) {
     fired(c, now, 'keepalive')
     keepaliveTimeout(c, now)
   }
-  if (now >= timers.refusal) {
+  if (isDue(timers.refusal, now)) {
     timers.refusal = OFF
-    if (c.refusals.isActive && isSynchronized(c.state)) c.probeDue = true
+    if (c.refusals !== null && isSynchronized(c.state)) c.probeDue = true
   }
-  if (now >= timers.finWait2) {
+  if (isDue(timers.finWait2, now)) {
     fired(c, now, 'fin_wait2')
     // linux: the orphan is forgotten without a word; what the peer still sends draws a RST.
     finish(c, CloseReason.Normal, now)
@@ -123,7 +124,7 @@ function probeTimeout(c: Connection, now: number): void {
   if (sender.board.isEmpty) return
   c.lossProbeDue = true
   // It begins again when the probe has left.
-  timers.rexmit = Math.max(timers.rexmit, now + 1)
+  if (isDue(timers.rexmit, now)) timers.rexmit = now + 1
 }
 
 /** rfc9293#3.8.3 MUST-20: R2, as the time that `tcp_retries2` doublings from the smallest RTO take (linux: retransmits_timed_out). */
@@ -151,7 +152,7 @@ export function retriesTimeUs(retries: number, rtoMaxUs: number): number {
 
 /** rfc9293#3.8.6.1: probe the window, for ever while the peer answers (MUST-37). */
 function persistTimeout(c: Connection, now: number): void {
-  const { timers, persist, sender, host } = c
+  const { timers, sender, host } = c
   timers.persist = OFF
   if (!sender.hasUnsent || !sender.board.isEmpty) return
   if (sender.cork && sender.sndWnd > 0) {
@@ -161,9 +162,10 @@ function persistTimeout(c: Connection, now: number): void {
   const { sysctl, mib } = host
   const most = c.orphan ? sysctl.tcp_orphan_retries || 8 : sysctl.tcp_retries2
   const rtoMax = sysctl.tcp_rto_max_ms * 1000
-  const interval = persist.interval(c.rtt.rtoBase(rtoMax), rtoMax)
+  c.persist ??= new Persist()
+  const { persist } = c
   // linux: tcp_probe_timer; an orphan is not probed for ever, or a peer with a closed window could make us keep as many as it likes.
-  const outlived = c.orphan && interval === rtoMax && persist.backoff >= most
+  const outlived = c.orphan && persistInterval(c) === rtoMax && persist.backoff >= most
   // linux: TCP_USER_TIMEOUT counts from the first probe, answered or not.
   const overdue = c.userTimeoutMs > 0 && persist.since >= 0 && now - persist.since >= c.userTimeoutMs * 1000
   if (outlived || overdue || persist.probesOut >= most) {
@@ -178,7 +180,7 @@ function persistTimeout(c: Connection, now: number): void {
   // rfc9293#3.8.6.2.1: a window too small to be worth it is used now all the same.
   if (sender.sndWnd > 0) c.overrideDue = true
   else c.probeDue = true
-  timers.persist = now + persist.interval(c.rtt.rtoBase(rtoMax), rtoMax)
+  timers.persist = now + persistInterval(c)
 }
 
 /** rfc9293#3.8.4, linux: tcp_keepalive_timer. */

@@ -39,7 +39,7 @@ function reasonOf(c: Connection, stateBefore: number, cwndBefore: number, occasi
   if (cause !== '') return cause
   if (recovery.isReducing) {
     const why = caState === CaState.CWR ? 'ECN' : 'recovery'
-    return cc.ownsRecovery ? why : `${why}, ${reduction.name}`
+    return cc.ownsRecovery ? why : `${why}, ${reduction?.name}`
   }
   if (stateBefore === CaState.CWR || stateBefore === CaState.Recovery) return `end of ${endOf(stateBefore)}`
   // A controller with a model of the path says itself where it stands.

@@ -1,12 +1,16 @@
 import { Flag, type Segment, type Seq, seqAdd, seqDiff, seqGt, seqLt } from '../wire/index.ts'
-import { Chrono } from './chrono.ts'
+import { isAutocorked } from './autocork.ts'
+import { Chrono, Chronograph } from './chrono.ts'
 import type { Connection } from './connection.ts'
 import { restartAfterIdle, validateCwnd } from './cwnd-validation.ts'
+import { ecnFlags } from './ecn.ts'
 import { synDataLength } from './fast-open.ts'
 import { fillSyn } from './handshake.ts'
 import type { SegmentSink } from './host.ts'
+import { Tlp } from './loss/tlp.ts'
 import { scheduleProbe } from './loss-timers.ts'
 import { isPaced, pace } from './pacing.ts'
+import { persistInterval } from './persist.ts'
 import type { Block } from './reassembly.ts'
 import type { Receiver } from './receiver.ts'
 import { sendRun } from './send-run.ts'
@@ -29,7 +33,7 @@ export function fill(c: Connection, sink: SegmentSink, now: number): boolean {
   if (c.state === State.SYN_SENT) return c.synDue && sendSyn(c, sink, now)
   if (c.state === State.SYN_RECV) {
     if (c.synDue) return sendSyn(c, sink, now)
-    if (c.fastOpen.early && sendData(c, sink, now)) return true
+    if (c.fastOpen?.early && sendData(c, sink, now)) return true
     // What was unacceptable is answered here too (rfc9293#3.10.7.4).
     return c.ackPolicy.now && sendBare(c, sink, c.sender.sndNxt, now)
   }
@@ -63,7 +67,7 @@ export function fill(c: Connection, sink: SegmentSink, now: number): boolean {
 
 /** What sending now waits for. */
 function clock(c: Connection, now: number): void {
-  const { sender, chrono } = c
+  const { sender } = c
   let state: Chrono = Chrono.Busy
   if (sender.queue.length === 0) state = Chrono.Idle
   else if (sender.notSent > 0) {
@@ -72,7 +76,8 @@ function clock(c: Connection, now: number): void {
     const usable = seqDiff(seqAdd(sender.sndUna, sender.sndWnd), sender.sndNxt)
     if (next > usable && sender.board.inFlight + next <= c.cc.cwnd) state = Chrono.RwndLimited
   } else if (sender.wantsRoom) state = Chrono.SndbufLimited
-  chrono.set(state, now)
+  if (state !== Chrono.Idle) c.chrono ??= new Chronograph()
+  c.chrono?.set(state, now)
 }
 
 /** The largest payload a segment may have now: SACK blocks take their room (linux: tcp_current_mss, tcp_bound_to_half_wnd). */
@@ -108,7 +113,7 @@ function sendData(c: Connection, sink: SegmentSink, now: number): boolean {
 function sendLossProbe(c: Connection, sink: SegmentSink, now: number): boolean {
   const { sender, recovery, host } = c
   const { board, sndNxt } = sender
-  if (board.isEmpty || recovery.tlp.endSeq !== null) {
+  if (board.isEmpty || recovery.tlp !== null) {
     c.lossProbeDue = false
     return false
   }
@@ -130,7 +135,7 @@ function sendLossProbe(c: Connection, sink: SegmentSink, now: number): boolean {
   // rfc8985#7.3: the retransmission timer begins again.
   c.timers.rexmit = now + c.rto
   host.mib.TCPLossProbes++
-  recovery.tlp.onProbeSent(isNew ? sender.sndNxt : sndNxt, !isNew)
+  recovery.tlp = new Tlp(isNew ? sender.sndNxt : sndNxt, !isNew)
   c.timers.probe = OFF
   return true
 }
@@ -157,7 +162,7 @@ function retransmit(c: Connection, sink: SegmentSink, now: number): boolean {
   if (length > limit) board.split(position, limit)
   if (!transmitAgain(c, sink, position, now)) return false
   // linux: tcp_retransmit_skb; a loss probe counts as neither, for it is no answer to a loss yet.
-  c.recovery.undo.onRetransmit(now)
+  c.recovery.onRetransmit(now)
   if (c.retransStamp < 0) c.retransStamp = now
   c.forceRetransmit = false
   // linux: a retransmission of the oldest segment restarts the timer.
@@ -189,7 +194,7 @@ function transmitAgain(c: Connection, sink: SegmentSink, position: number, now: 
   host.mib.RetransSegs++
   if (recovery.isReducing) {
     host.mib.TCPFastRetrans++
-    recovery.reduction.onSent(payload)
+    recovery.reduction?.onSent(payload)
   } else if (recovery.caState === CaState.Loss && !c.forceRetransmit) {
     // linux: what the timer itself sends is not among them.
     host.mib.TCPSlowStartRetrans++
@@ -213,7 +218,7 @@ function sendNew(c: Connection, sink: SegmentSink, now: number): boolean {
       return true
     }
     next = sender.next(cc.cwnd, limit, c.overrideDue)
-    if (next === Next.New && c.autocork.holds(c, sink, limit)) return false
+    if (next === Next.New && isAutocorked(c, sink, limit)) return false
     if (next === Next.New && !(sender.length > 0 && isPaced(c, now))) {
       const full = sender.length === limit && !sender.fin
       if (!transmitNew(c, sink, limit, now)) return false
@@ -251,7 +256,7 @@ function transmitNew(c: Connection, sink: SegmentSink, limit: number, now: numbe
   cc.onSent?.(now, length, sender.board.inFlight, sender.sampler.isAppLimited)
   if (cc.cwnd !== cwnd) traceCwnd(c, now, cwnd, 'sending resumed')
   if (length > 0) pace(c, length, now)
-  if (c.recovery.isReducing) c.recovery.reduction.onSent(length)
+  if (c.recovery.isReducing) c.recovery.reduction?.onSent(length)
   if (length > 0) {
     host.mib.TCPOrigDataSent++
     c.ackPolicy.onDataSent(now)
@@ -259,7 +264,7 @@ function transmitNew(c: Connection, sink: SegmentSink, limit: number, now: numbe
   if (c.timers.rexmit === OFF) c.timers.rexmit = now + c.rto
   // linux: tcp_send_probe0; what was sent is watched by the other timer, and the next probe begins anew.
   c.timers.persist = OFF
-  c.persist.reset()
+  c.persist = null
   scheduleProbe(c, now)
   return true
 }
@@ -276,15 +281,14 @@ function endsBurst({ sender, cc }: Connection, length: number, limit: number, no
 
 /** Nothing is in flight and the window lets nothing out: it must be probed, for the update may have been lost (rfc9293#3.8.6.1 MUST-36). */
 function watchWindow(c: Connection, now: number): void {
-  const { sender, timers, persist, host } = c
+  const { sender, timers } = c
   if (!sender.hasUnsent || !sender.board.isEmpty) {
     timers.persist = OFF
     return
   }
   if (timers.persist === OFF) {
-    const most = host.sysctl.tcp_rto_max_ms * 1000
     // linux: tcp_check_probe_timer; corked data waits for 200 ms at most.
-    timers.persist = now + (sender.cork ? CORK_US : persist.interval(c.rtt.rtoBase(most), most))
+    timers.persist = now + (sender.cork ? CORK_US : persistInterval(c))
   }
 }
 
@@ -300,7 +304,7 @@ function sendSyn(c: Connection, sink: SegmentSink, now: number): boolean {
     sender.onSent(0, Flag.SYN, 1, now)
     // A segment of its own, so that it can be taken back without the SYN.
     if (data > 0) sender.onSent(data, 0, data, now)
-    c.fastOpen.synData = data
+    if (c.fastOpen !== null) c.fastOpen.synData = data
   } else {
     sender.board.markRetransmitted(sender.board.head, now)
     sender.totalRetrans++
@@ -356,8 +360,8 @@ function send(
   out.seq = seq
   out.ack = receiver.rcvNxt
   // rfc3168#6.1.2, #6.1.5: new data only; what is sent again must not, or a mark could be made to count twice.
-  const fresh = c.ecn.on && length > 0 && !retransmission
-  out.flags = flags | c.ecn.flags(fresh && recovery.cwrDue)
+  const fresh = c.ecn !== null && length > 0 && !retransmission
+  out.flags = flags | ecnFlags(c, fresh && recovery.cwrDue)
   if (timestamps.on) {
     out.hasTimestamps = true
     out.tsVal = timestamps.value(now)

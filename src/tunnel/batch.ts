@@ -97,7 +97,7 @@ export class BatchPool {
     batch.failed = 0
     batch.number = 0
     batch.again = false
-    batch.loans.clear()
+    if (batch.loans.count > 0) batch.loans.clear()
     if (batch.ends.length > 1024) batch.ends.length = 0
     const idle = this.#idle[batch.size]
     if (idle.length < KEPT[batch.size]) idle.push(batch)

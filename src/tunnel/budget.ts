@@ -26,8 +26,9 @@ export const BLOCK_FILLING = [32_256, 15_872, 7_680, 3_584] as const
 
 /** Bytes that a datagram with `size` bytes of payload takes of the receive buffer. Never less than the kernel's own count. */
 export function datagramCharge(size: number): number {
-  const block = 2 ** Math.ceil(Math.log2(size + BLOCK_OVERHEAD)) + DESCRIPTOR
-  return Math.max(SMALLEST_CHARGE, block, size > BLOCK_FILLING[1] ? size + PAGES_OVERHEAD : 0)
+  // The next power of two.
+  const block = 1 << (32 - Math.clz32(Math.ceil(size + BLOCK_OVERHEAD) - 1))
+  return Math.max(SMALLEST_CHARGE, block + DESCRIPTOR, size > BLOCK_FILLING[1] ? size + PAGES_OVERHEAD : 0)
 }
 
 /** One UDP socket's share-out. */

@@ -11,6 +11,11 @@ export interface FrameSink {
   commit(size: number, ect?: boolean): void
   readonly batch: number
   isWaiting(batch: number): boolean
+  /** Room for as many as `count` segments of `size` bytes, the first at `offset`, each `stride` behind the one before; returns for how many, 0 as `reserve`. */
+  reserveRun(size: number, count: number): number
+  readonly stride: number
+  /** The first `count` of them are written. */
+  commitRun(size: number, count: number, ect: boolean): void
   /** Payload need not be copied into what was reserved: `lend` says where it is. */
   readonly lends: boolean
   /** `size` bytes for `buffer[at …)`, within what was reserved, are at `source[start …)`, and stay there until the owner's next turn. */

@@ -47,9 +47,10 @@ export class UdpPath implements Path {
   lastHeardUs: number
   lastSentUs: number
 
-  // The slot of `reserve`.
+  // The slot of `reserve`, and how far the next one of a run is from it.
   buffer: Buffer = EMPTY
   offset = 0
+  stride = 0
 
   impairment: PathImpairment | null = null
   /** The search for how large its datagrams may be; null: nobody searches. */
@@ -199,11 +200,28 @@ export class UdpPath implements Path {
   }
 
   commit(size: number, ect = false): void {
+    this.commitRun(size, 1, ect)
+  }
+
+  reserveRun(size: number, count: number): number {
+    if (!this.reserve(size)) return 0
+    const frame = size + this.#shim
+    const used = this.offset - this.#shim
+    const fit = Math.max(1, Math.min(count, Math.floor((LARGEST_BATCH - used) / frame)))
+    if (fit > 1) this.buffer = this.#room(frame * fit).buffer
+    this.stride = frame
+    return fit
+  }
+
+  commitRun(size: number, count: number, ect: boolean): void {
     const batch = this.#batch
     if (batch === null) return
-    const used = batch.used
-    if (this.#shim !== 0) writeShim(batch.buffer, used, segmentKind(ect), size)
-    batch.append(used + this.#shim + size, this.#packable)
+    const packable = this.#packable
+    const kind = segmentKind(ect)
+    for (let i = 0; i < count; i++) {
+      if (this.#shim !== 0) writeShim(batch.buffer, batch.used, kind, size)
+      batch.append(batch.used + this.#shim + size, packable)
+    }
     if (!this.dirty) this.#host.pathDirty(this)
   }
 

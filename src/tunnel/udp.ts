@@ -282,7 +282,7 @@ export class UdpSocket {
       this.#user.batchDone(this, batch)
       return
     }
-    batch.loans.settle(buffer)
+    if (batch.loans.count > 0) batch.loans.settle(buffer)
     this.#batches.push(batch)
     this.waiting += batch.used - batch.startOf(first)
     try {

@@ -6,7 +6,7 @@ class Item implements WheelItem {
   wheelPrev: WheelItem | null = null
   wheelNext: WheelItem | null = null
   wheelSlot = -1
-  wheelAt = Infinity
+  wheelAt = 0
   readonly id: number
   deadline: number
 

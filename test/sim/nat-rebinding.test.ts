@@ -162,8 +162,7 @@ describe('a NAT that forgets its mapping in the middle of a transfer', () => {
   it('an idle connection is found by its keepalive', () => {
     const scene = new Scene()
     const [client, server] = scene.open()
-    client.endpoint.connection.keepalive.time = 3
-    client.endpoint.connection.setKeepalive(true, 0)
+    client.endpoint.connection.setKeepalive(true, 0, 3)
     scene.pass(1)
     scene.nat.rebind()
     scene.pass(10)

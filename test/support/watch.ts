@@ -84,10 +84,9 @@ export class Watch implements Tracer {
     if (Math.max(c.deadline, this.#clock.nowUs()) < this.#clock.nextWakeUs - TICK_US)
       return `a deadline at ${c.deadline}, a wake-up at ${this.#clock.nextWakeUs}`
     if (c.isDone || c.state === State.TIME_WAIT || c.blocked) return null
-    if (sender.hasUnsent && timers.rexmit === Infinity && timers.persist === Infinity)
+    if (sender.hasUnsent && timers.rexmit === null && timers.persist === null)
       return 'something waits to be sent, and nothing will wake it'
-    if (c.ackPolicy.scheduled && !c.ackPolicy.now && timers.delack === Infinity)
-      return 'an ACK is owed and no timer runs'
+    if (c.ackPolicy.scheduled && !c.ackPolicy.now && timers.delack === null) return 'an ACK is owed and no timer runs'
     return null
   }
 

@@ -105,10 +105,23 @@ describe('an untouched program', () => {
     expect(lines).toEqual(['closed', 'carried 6'])
   })
 
-  it('loads the stack with its first server, with the timers that Node had at the start', async () => {
-    const lines = ['start: nothing', 'hello: stack.cjs']
+  it('loads sockets and the stack with its first server, with the timers that Node had at the start', async () => {
+    const lines = ['start: nothing', 'hello: net.cjs stack.cjs']
     expect(await runApp('loads.cjs', byRequire())).toEqual({ lines, errors: '', status: 0 })
   })
+
+  it.each(['require', 'import', 'getBuiltinModule', 'https', 'import https', 'http2', 'fetch', 'proxy'])(
+    'connects through sluice by a tls that it loads late: %s',
+    async (WAY) => {
+      const server = createServer().listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const PORT = String((server.address() as AddressInfo).port)
+      server.close()
+      for (const flags of [byImport(), byRequire()]) {
+        expect((await runApp('ways.cjs', flags, { WAY, PORT })).lines).toEqual(['ECONNREFUSED 1'])
+      }
+    },
+  )
 
   it('finds sluice by NODE_OPTIONS too, in child processes as well', async () => {
     const { lines } = await runApp('classes.cjs', counting(), { NODE_OPTIONS: byImport().join('=') })

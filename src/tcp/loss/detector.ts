@@ -1,6 +1,7 @@
 import type { Seq } from '../../wire/index.ts'
 import type { Scoreboard } from '../scoreboard.ts'
 import type { CaState } from '../state.ts'
+import type { Deadline } from '../timers.ts'
 import type { AckResult } from './ack-result.ts'
 import type { Reordering } from './reordering.ts'
 
@@ -35,6 +36,6 @@ export interface LossDetector {
   detect(board: Scoreboard, ack: AckResult, context: LossContext): void
   /** The marks were set anew by a timeout, or taken back: what was found before counts no more. */
   reset(): void
-  /** When `detect` wants to be called again without an ACK, µs; `Infinity`: never. */
-  readonly lookAt: number
+  /** When `detect` wants to be called again without an ACK. */
+  readonly lookAt: Deadline
 }

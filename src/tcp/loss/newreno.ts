@@ -1,6 +1,7 @@
 import type { Scoreboard } from '../scoreboard.ts'
 import { Sent } from '../sent-segment.ts'
 import { CaState } from '../state.ts'
+import { type Deadline, OFF } from '../timers.ts'
 import type { AckResult } from './ack-result.ts'
 import type { LossContext, LossDetector } from './detector.ts'
 
@@ -10,7 +11,7 @@ import type { LossContext, LossDetector } from './detector.ts'
  */
 export class NewReno implements LossDetector {
   readonly name: string = 'newreno'
-  readonly lookAt: number = Number.POSITIVE_INFINITY
+  readonly lookAt: Deadline = OFF
 
   detect(board: Scoreboard, ack: AckResult, { caState, mss, reordering, earlyRetransmit }: LossContext): void {
     if (board.isEmpty) return

@@ -2,6 +2,7 @@ import { type Seq, seqGt } from '../../wire/index.ts'
 import type { Scoreboard } from '../scoreboard.ts'
 import { Sent, type SentSegment } from '../sent-segment.ts'
 import { CaState } from '../state.ts'
+import { type Deadline, OFF } from '../timers.ts'
 import type { AckResult } from './ack-result.ts'
 import type { LossContext, LossDetector } from './detector.ts'
 
@@ -37,7 +38,7 @@ export class Rack implements LossDetector {
   #priorXmitTs = -1
   #priorEndSeq: Seq = 0 as Seq
   #priorRtt = 0
-  lookAt = Number.POSITIVE_INFINITY
+  lookAt: Deadline = OFF
 
   onAck(ack: AckResult): void {
     this.#priorXmitTs = this.xmitTs
@@ -96,7 +97,7 @@ export class Rack implements LossDetector {
       board.markLost(position)
       ack.lost += segment.length
     }
-    this.lookAt = wait > 0 ? now + wait + TIMER_MIN_US : Number.POSITIVE_INFINITY
+    this.lookAt = wait > 0 ? now + wait + TIMER_MIN_US : OFF
   }
 
   /** rfc8985#6.2 step 4, µs. */
@@ -130,7 +131,7 @@ export class Rack implements LossDetector {
   /** Marks were taken back: look again with the next ACK, whatever it delivers. */
   reset(): void {
     this.#advanced = true
-    this.lookAt = Number.POSITIVE_INFINITY
+    this.lookAt = OFF
   }
 }
 

@@ -3,6 +3,7 @@ import { type Segment, type Seq, seqDiff, seqGeq, seqGt, seqLeq } from '../../wi
 import type { TcpMib, TcpSysctl } from '../host.ts'
 import type { Scoreboard } from '../scoreboard.ts'
 import { CaState } from '../state.ts'
+import type { Deadline } from '../timers.ts'
 import type { AckResult } from './ack-result.ts'
 import type { LossContext, LossDetector } from './detector.ts'
 import { NewReno } from './newreno.ts'
@@ -10,8 +11,8 @@ import { RACK, Rack } from './rack.ts'
 import { createReduction, type Reduction, type ReductionInput } from './reduction.ts'
 import { Reordering } from './reordering.ts'
 import { isReneging, SackCounting } from './sack.ts'
-import { Tlp, TlpVerdict } from './tlp.ts'
-import { Undo } from './undo.ts'
+import { type Tlp, TlpVerdict } from './tlp.ts'
+import { NOTHING_TO_UNDO, Undo } from './undo.ts'
 
 /** What the recovery needs to know of the connection at the moment; a plain record, filled by the connection. */
 export interface RecoveryInput {
@@ -44,6 +45,8 @@ const scratchContext: LossContext = {
   canSendNew: false,
   earlyRetransmit: false,
 }
+/** It keeps nothing: one does for all. */
+const NEW_RENO = new NewReno()
 const scratchReduction: ReductionInput = { delivered: 0, advanced: false, lost: false, mss: 0 }
 
 /**
@@ -61,9 +64,11 @@ export class Recovery {
   /** Timeouts in a row without an acknowledgement of something new. */
   retransmits = 0
   readonly reordering: Reordering
-  readonly tlp: Tlp = new Tlp()
-  readonly undo: Undo = new Undo()
-  reduction: Reduction
+  /** Null: no probe is out. */
+  tlp: Tlp | null = null
+  undo: Undo = NOTHING_TO_UNDO
+  /** Made with the first episode, as `cwnd_reduction` says. */
+  reduction: Reduction | null = null
   /** Reason of the last change of state, for the tracer. */
   reason = ''
   /** What, besides the state, changed the window last: an undo, a loss that a probe repaired; empty: nothing did. For the tracer. */
@@ -80,7 +85,7 @@ export class Recovery {
   cwrDue = false
   /** D-SACKs received, segments. */
   dsackDups = 0
-  #detector: LossDetector = new NewReno()
+  #detector: LossDetector = NEW_RENO
   #rack: Rack | null = null
   readonly #sysctl: TcpSysctl
   readonly #mib: TcpMib
@@ -89,11 +94,11 @@ export class Recovery {
     this.#sysctl = sysctl
     this.#mib = mib
     this.reordering = new Reordering(sysctl.tcp_reordering)
-    this.reduction = createReduction(sysctl.cwnd_reduction)
   }
 
-  /** SACK was negotiated: `tcp_recovery` and `tcp_fack` choose among the detectors that use it. */
+  /** SACK was negotiated, and there is something to send: `tcp_recovery` and `tcp_fack` choose among the detectors that use it. */
   useSack(): void {
+    if (this.#detector !== NEW_RENO) return
     if ((this.#sysctl.tcp_recovery & RACK) !== 0) {
       this.#rack = new Rack()
       this.#detector = this.#rack
@@ -105,8 +110,8 @@ export class Recovery {
     return this.caState === CaState.CWR || this.caState === CaState.Recovery
   }
 
-  /** When losses should be looked for again without an ACK, µs; `Infinity`: never. */
-  get lookAt(): number {
+  /** When losses should be looked for again without an ACK. */
+  get lookAt(): Deadline {
     return this.#detector.lookAt
   }
 
@@ -153,14 +158,18 @@ export class Recovery {
   }
 
   #onLossProbe(ack: AckResult, input: RecoveryInput): void {
-    if (this.tlp.onAck(input.sndUna, ack) !== TlpVerdict.Repaired) return
+    if (this.tlp === null) return
+    const verdict = this.tlp.onAck(input.sndUna, ack)
+    if (verdict === TlpVerdict.None) return
+    this.tlp = null
+    if (verdict === TlpVerdict.NoLoss) return
     // rfc8985#7.4.1: the probe repaired a loss that nothing else will tell of: it is answered as any loss is.
     this.#mib.TCPLossProbeRecovery++
     if (this.isReducing) return
     const { controller } = input
     this.cause = 'loss probe'
     this.#reduce(input, false)
-    if (!controller.ownsRecovery) this.reduction.end(controller)
+    if (!controller.ownsRecovery) this.reduction?.end(controller)
   }
 
   /** linux: tcp_fastretrans_alert */
@@ -280,7 +289,7 @@ export class Recovery {
     input.advanced = ack.advanced
     input.lost = ack.lost > 0
     input.mss = mss
-    this.reduction.onAck(controller, board, input)
+    this.reduction?.onAck(controller, board, input)
   }
 
   // ---- Without an ACK ------------------------------------------------------------------------------------------------------------
@@ -309,9 +318,10 @@ export class Recovery {
       !seqGt(this.recoveryPoint, sndUna) ||
       (this.caState === CaState.Loss && this.retransmits === 0)
     if (fresh) {
-      this.undo.keep(controller)
-      this.undo.begin(sndUna, 0)
-      this.undo.firstRetransTs = -1
+      const undo = this.#ownUndo()
+      undo.keep(controller)
+      undo.begin(sndUna, 0)
+      undo.firstRetransTs = -1
     }
     const reneged = isReneging(board)
     if (reneged) mib.TCPSACKReneging++
@@ -325,7 +335,7 @@ export class Recovery {
       this.reordering.degree = Math.min(this.reordering.degree, this.#sysctl.tcp_reordering)
     this.#setState(CaState.Loss, 'retransmission timeout')
     this.recoveryPoint = sndNxt
-    this.tlp.reset()
+    this.tlp = null
     // rfc5682: only a first timeout can be told from a real one, and only if something is outstanding that it did not send.
     this.frto = this.#sysctl.tcp_frto !== 0 && (newRecovery || this.retransmits > 0)
     this.frtoSendsNew = false
@@ -349,7 +359,7 @@ export class Recovery {
     this.undo.forget()
     if (!this.isReducing) return
     if (controller.ownsRecovery) controller.onEnterRecovery?.(sample)
-    else this.reduction.begin(controller, board)
+    else this.#beginReduction(controller, board)
   }
 
   /** A window reduction for another reason than loss (linux: tcp_enter_cwr). */
@@ -372,9 +382,8 @@ export class Recovery {
       this.#mib.TCPDSACKIgnoredNoUndo++
       return
     }
-    const { endSeq } = this.tlp
     ack.dsack = true
-    ack.dsackOfProbe = endSeq !== null && endSeq === end
+    ack.dsackOfProbe = this.tlp !== null && this.tlp.endSeq === end
     this.dsackDups += segments
     if (seqLeq(end, seg.ack)) this.#mib.TCPDSACKRecv++
     else this.#mib.TCPDSACKOfoRecv++
@@ -382,7 +391,18 @@ export class Recovery {
     this.undo.onDsack(end, segments)
   }
 
+  /** A segment was sent again. */
+  onRetransmit(now: number): void {
+    this.#ownUndo().onRetransmit(now)
+  }
+
   // ---- Undo ----------------------------------------------------------------------------------------------------------------------
+
+  /** To keep something in. Whatever else is done to one leaves the empty one as it is. */
+  #ownUndo(): Undo {
+    if (this.undo === NOTHING_TO_UNDO) this.undo = new Undo()
+    return this.undo
+  }
 
   /** linux: tcp_undo_cwnd_reduction, tcp_ecn_withdraw_cwr */
   #restore(controller: CongestionController): void {
@@ -478,7 +498,7 @@ export class Recovery {
     const { board, sndUna, sndNxt } = input
     if (board.reno) this.#mib.TCPRenoRecovery++
     else this.#mib.TCPSackRecovery++
-    this.undo.begin(sndUna, board.retransOutSegs)
+    this.#ownUndo().begin(sndUna, board.retransOutSegs)
     this.recoveryPoint = sndNxt
     // From CWR the window is on its way down already: one reduction an episode.
     if (this.caState !== CaState.CWR) this.#reduce(input, ece)
@@ -495,7 +515,7 @@ export class Recovery {
     for (let p = board.head; p < board.tail && seqGt(mtuProbe.end, board.at(p).seq); p++) board.markLost(p)
     this.lostMtuProbe = true
     this.undo.forget()
-    this.tlp.reset()
+    this.tlp = null
     this.frto = false
     this.frtoSendsNew = false
     this.recoveryPoint = sndNxt
@@ -505,12 +525,17 @@ export class Recovery {
 
   /** `final`: it cannot be undone. `marks`: the ACK that reported them, where these are the reason. */
   #reduce({ controller, board, sample }: RecoveryInput, final: boolean, marks: AckResult | null = null): void {
-    if (!final) this.undo.keep(controller)
-    this.tlp.reset()
+    if (!final) this.#ownUndo().keep(controller)
+    this.tlp = null
     this.cwrDue = true
     if (marks === null || controller.onEcn === undefined) controller.onEnterRecovery?.(sample)
     else controller.onEcn(marks.now, marks.delivered, sample)
-    if (!controller.ownsRecovery) this.reduction.begin(controller, board)
+    if (!controller.ownsRecovery) this.#beginReduction(controller, board)
+  }
+
+  #beginReduction(controller: CongestionController, board: Scoreboard): void {
+    this.reduction ??= createReduction(this.#sysctl.cwnd_reduction)
+    this.reduction.begin(controller, board)
   }
 
   /** linux: tcp_try_to_open */
@@ -528,7 +553,7 @@ export class Recovery {
   }
 
   #end(controller: CongestionController, now: number, reason: string): void {
-    if (!controller.ownsRecovery && this.isReducing) this.reduction.end(controller)
+    if (!controller.ownsRecovery && this.isReducing) this.reduction?.end(controller)
     controller.onExitRecovery?.(now)
     this.#setState(CaState.Open, reason)
   }

@@ -2,6 +2,7 @@ import { type Segment, type Seq, seqGt, seqLeq, seqLt } from '../../wire/index.t
 import type { Scoreboard } from '../scoreboard.ts'
 import { Sent } from '../sent-segment.ts'
 import { CaState } from '../state.ts'
+import { type Deadline, OFF } from '../timers.ts'
 import type { AckResult } from './ack-result.ts'
 import type { LossContext, LossDetector } from './detector.ts'
 import { duplicateThreshold } from './newreno.ts'
@@ -50,7 +51,7 @@ export const isReneging = (board: Scoreboard): boolean => !board.isEmpty && (boa
  * misled by reordering, at the first sight of which it is given up for the connection.
  */
 export class SackCounting implements LossDetector {
-  readonly lookAt: number = Number.POSITIVE_INFINITY
+  readonly lookAt: Deadline = OFF
   /** Every segment before this position has been judged. */
   #judged = 0
   /** RescueRxt: when SND.UNA is beyond it the last segment may be sent again for want of anything better; null: it never was. */

@@ -64,3 +64,6 @@ export class Undo {
     this.priorCwnd = 0
   }
 }
+
+/** Of those that never had to reduce nor to send again. */
+export const NOTHING_TO_UNDO: Undo = new Undo()

@@ -4,7 +4,7 @@ const timers = require('node:timers')
 
 const tell = (when) => {
   const names = Object.keys(require.cache).map((path) => path.replaceAll('\\', '/').replace(/.*\//, ''))
-  const parts = ['stack.cjs', 'impair.cjs', 'observe.cjs'].filter((name) => names.includes(name))
+  const parts = ['net.cjs', 'stack.cjs', 'impair.cjs', 'observe.cjs'].filter((name) => names.includes(name))
   process.stdout.write(`${when}: ${parts.join(' ') || 'nothing'}\n`)
 }
 

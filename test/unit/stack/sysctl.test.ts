@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8'
 import { describe, expect, it } from 'vitest'
 import {
   parseSysctlFile,
@@ -27,6 +28,17 @@ describe('the parameter table', () => {
     const values: TcpSysctl & TunnelSettings = new Sysctl().values
     expect(values.tcp_retries2).toBe(15)
     expect(values.tcp_limit_output_bytes).toBe(4_194_304)
+  })
+
+  it('is no hash table, which each segment would ask many times', () => {
+    setFlagsFromString('--allow-natives-syntax')
+    const isFast = new Function('object', 'return %HasFastProperties(object)')
+    setFlagsFromString('--no-allow-natives-syntax')
+    const table = { ...Object.fromEntries(sysctlNames.map((name) => [name, 0])) }
+    delete table.tcp_rmem
+    expect(isFast(table)).toBe(false)
+    expect(isFast(new Sysctl().values)).toBe(true)
+    expect(isFast(new Sysctl({ defaults: { tcp_retries2: 3 } }).values)).toBe(true)
   })
 
   it("has Linux's defaults", () => {

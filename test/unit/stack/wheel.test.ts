@@ -5,7 +5,7 @@ const MS = 1000
 const SECOND = 1_000_000
 
 function item(deadline: number, name = ''): WheelItem & { deadline: number; name: string } {
-  return { deadline, name, wheelPrev: null, wheelNext: null, wheelSlot: -1, wheelAt: Infinity }
+  return { deadline, name, wheelPrev: null, wheelNext: null, wheelSlot: -1, wheelAt: 0 }
 }
 type Item = ReturnType<typeof item>
 

@@ -60,12 +60,7 @@ describe('keepalive', () => {
     s.do((c, now) => c.setKeepalive(true, now))
       .expectAt(50_000, probe())
       .expectAt(55_000, { flags: 'R.' })
-    const own = established().do((c, now) => {
-      c.keepalive.time = 10
-      c.keepalive.intvl = 2
-      c.keepalive.probes = 2
-      c.setKeepalive(true, now)
-    })
+    const own = established().do((c, now) => c.setKeepalive(true, now, 10, 2, 2))
     own.expectAt(10_000, probe()).expectAt(12_000, probe()).expectAt(14_000, { flags: 'R.' }).expectState(State.CLOSE)
   })
 

@@ -128,3 +128,43 @@ describe('loans', () => {
     expect(segments(sent)).toEqual([expected])
   })
 })
+
+describe('a run of segments', () => {
+  const SIZE = HEADER + 1400
+
+  /** Writes `count` segments into room for as many, and returns what is to leave. */
+  function writeRun(path: ReturnType<typeof lendingHost>['path'], count: number, wanted = count): Buffer[] {
+    const room = path.reserveRun(SIZE, wanted)
+    const { buffer, offset, stride } = path
+    const written = Array.from({ length: Math.min(room, count) }, (_, i) => {
+      const segment = payload(SIZE, i + 1)
+      segment.copy(buffer, offset + i * stride)
+      return segment
+    })
+    path.commitRun(SIZE, written.length, false)
+    return written
+  }
+
+  it('has room for as many as a batch takes', () => {
+    const { path } = lendingHost()
+    expect(path.reserveRun(SIZE, 7)).toBe(7)
+    // Of 1,436 bytes with the shim, 45 go into 64 KiB.
+    expect(path.reserveRun(SIZE, 100)).toBe(45)
+  })
+
+  it('leaves as segments written one by one do, behind what was there, as many as were written', () => {
+    const { own, sent, path } = lendingHost()
+    const first = lend(path, payload(1400, 77))
+    const runs = [writeRun(path, 3, 20), writeRun(path, 40, 100), writeRun(path, 40), writeRun(path, 40)]
+    own.tunnel.flush(0)
+    // The third finds what the first batch has left.
+    expect(runs.map((run) => run.length)).toEqual([3, 40, 1, 40])
+    expect(segments(sent)).toEqual([first, ...runs.flat()])
+  })
+
+  it('has no room where a segment has none', () => {
+    const { path } = lendingHost()
+    path.crowded = true
+    expect(path.reserveRun(SIZE, 5)).toBe(0)
+  })
+})

@@ -1,0 +1,95 @@
+import { expect, it } from 'vitest'
+import type { Endpoint } from '../../../src/stack/endpoint.ts'
+import { Turn } from '../../../src/stack/turn.ts'
+
+/** A turn whose host tells what it does, on a clock that only the endpoints move. */
+function turnOf() {
+  const seen: string[] = []
+  let now = 0
+  const turn = new Turn({
+    nowUs: () => now,
+    settled: (endpoint) => void seen.push(`settled ${name(endpoint)}`),
+    flush: (time) => void seen.push(`flush at ${time}`),
+  })
+  /** An endpoint whose owner takes `us` to be told. */
+  const endpoint = (id: string, us = 0, tell: () => void = () => {}): Endpoint =>
+    ({
+      id,
+      isReady: false,
+      postponed: false,
+      detached: false,
+      path: null,
+      connection: { fill: () => false },
+      dispatch() {
+        seen.push(`tell ${id}`)
+        now += us
+        tell()
+      },
+    }) as unknown as Endpoint
+  const run = (): string[] => {
+    turn.run(now)
+    return seen.splice(0)
+  }
+  return { turn, endpoint, run }
+}
+
+const name = (endpoint: Endpoint): string => (endpoint as unknown as { id: string }).id
+
+it('tells all owners, then sends once', () => {
+  const { turn, endpoint, run } = turnOf()
+  for (const id of ['a', 'b']) turn.add(endpoint(id, 100))
+  expect(run()).toEqual(['tell a', 'tell b', 'settled a', 'settled b', 'flush at 0'])
+  expect(run()).toEqual(['flush at 200'])
+})
+
+it('sends what there is while owners take their time', () => {
+  const { turn, endpoint, run } = turnOf()
+  for (const id of ['a', 'b', 'c', 'd']) turn.add(endpoint(id, 300))
+  const first = ['tell a', 'tell b', 'settled a', 'settled b', 'flush at 600']
+  expect(run()).toEqual([...first, 'tell c', 'tell d', 'settled c', 'settled d', 'flush at 600'])
+  expect(turn.isEmpty).toBe(true)
+})
+
+it('who is written to after it was pulled is told and pulled again', () => {
+  const { turn, endpoint, run } = turnOf()
+  const a = endpoint('a', 1000)
+  turn.add(a)
+  turn.add(endpoint('b', 0, () => turn.add(a)))
+  expect(run()).toEqual([
+    ...['tell a', 'settled a', 'flush at 1000', 'tell b'],
+    ...['tell a', 'settled b', 'settled a', 'flush at 1000'],
+  ])
+})
+
+it('whose owner threw, and those behind it, have another turn', () => {
+  const { turn, endpoint, run } = turnOf()
+  let throws = true
+  const b = endpoint('b', 0, () => {
+    if (throws) throw new Error('b')
+  })
+  for (const one of [endpoint('a', 1000), b, endpoint('c')]) turn.add(one)
+  expect(run).toThrow('b')
+  expect(turn.isEmpty).toBe(false)
+  expect(turn.isRunning).toBe(false)
+  throws = false
+  const before = ['tell a', 'settled a', 'flush at 1000', 'tell b', 'flush at 1000']
+  expect(run()).toEqual([...before, 'tell b', 'tell c', 'settled b', 'settled c', 'flush at 1000'])
+})
+
+it('is put off for who hears of it later', () => {
+  const { turn, endpoint, run } = turnOf()
+  const a = endpoint('a', 0, () => {
+    a.postponed = true
+  })
+  turn.add(a)
+  expect(run()).toEqual(['tell a', 'flush at 0'])
+  expect(turn.isEmpty).toBe(false)
+  turn.add(a)
+  const heard = endpoint('b', 0, () => {
+    a.postponed = false
+  })
+  turn.add(heard)
+  a.dispatch = () => {}
+  expect(run()).toEqual(['tell b', 'settled a', 'settled b', 'flush at 0'])
+  expect(turn.isEmpty).toBe(true)
+})
