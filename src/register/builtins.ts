@@ -8,7 +8,7 @@ import type { Patches } from './patches.ts'
 type Patch = () => void
 
 /** Node's own, past all hooks; it loads a module that nobody has loaded. */
-export const { getBuiltinModule } = process
+export const getBuiltinModule: typeof process.getBuiltinModule = process.getBuiltinModule
 const loaded = (process as { moduleLoadList?: string[] }).moduleLoadList
 
 /** Until `import` can be hooked in this thread (Node 22.15 and 23.5), nothing would tell of a module that is loaded later. */

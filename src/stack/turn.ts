@@ -11,9 +11,9 @@ export interface TurnHost {
 
 /**
  * When owners take their time, what the first of them have to say leaves meanwhile, so that their peers are at work while the others are told: µs
- * after which a turn sends what there is. A send costs a tenth of that, or less.
+ * after which a turn sends what there is. Not sooner: what leaves together comes back together, and each turn costs as much as some messages.
  */
-const SEND_MEANWHILE_US = 500
+const SEND_MEANWHILE_US = 4000
 
 /**
  * One turn of a stack: all input of the event loop's turn has been read when it begins. Owners hear what happened, then connections are pulled,

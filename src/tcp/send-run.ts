@@ -25,6 +25,8 @@ export function sendRun(c: Connection, sink: SegmentSink, limit: number, now: nu
     const room = reserveRun(c, sink, out, limit, left)
     if (room === 0) break
     let count = 0
+    // Who is shown segments is shown them one by one, before they count.
+    if (room === 1) writeRun(c, sink, out, limit, 1, now, ect)
     do {
       sender.onRunSent(limit, follows, now)
       follows = true
@@ -32,7 +34,7 @@ export function sendRun(c: Connection, sink: SegmentSink, limit: number, now: nu
       pacer.onSent(now, limit, pace)
       ackPolicy.onDataSent(now)
     } while (++count < room && !isPaced(c, now))
-    writeRun(c, sink, out, limit, count, now, ect)
+    if (room > 1) writeRun(c, sink, out, limit, count, now, ect)
     left -= count
     c.dataSegsOut += count
     mib.TCPOrigDataSent += count

@@ -48,7 +48,8 @@ export function write(
 /** Room for as many as `count` segments like `out` with `length` bytes of payload: returns for how many. */
 export function reserveRun(c: Connection, sink: SegmentSink, out: Segment, length: number, count: number): number {
   const size = HEADER_LENGTH + optionsLength(out) + length
-  const room = sink.reserveRun?.(size, count) ?? (sink.reserve(size) ? 1 : 0)
+  const most = c.host.tracer === null ? count : 1
+  const room = sink.reserveRun?.(size, most) ?? (sink.reserve(size) ? 1 : 0)
   if (room === 0) c.blocked = true
   return room
 }

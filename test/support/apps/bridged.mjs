@@ -10,6 +10,8 @@ register({
     const { address: host, port } = server.address()
     createGateway({ listen: { protocol: 'tcp', host, port }, to: server })
       .once('listening', () => ask(server, port))
+      // The port was free for UDP; the kernel's TCP may have it.
+      .once('error', () => server.close(() => server.listen(0, host)))
       .unref()
   },
 })

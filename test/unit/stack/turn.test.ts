@@ -44,20 +44,20 @@ it('tells all owners, then sends once', () => {
 
 it('sends what there is while owners take their time', () => {
   const { turn, endpoint, run } = turnOf()
-  for (const id of ['a', 'b', 'c', 'd']) turn.add(endpoint(id, 300))
-  const first = ['tell a', 'tell b', 'settled a', 'settled b', 'flush at 600']
-  expect(run()).toEqual([...first, 'tell c', 'tell d', 'settled c', 'settled d', 'flush at 600'])
+  for (const id of ['a', 'b', 'c', 'd']) turn.add(endpoint(id, 3000))
+  const first = ['tell a', 'tell b', 'settled a', 'settled b', 'flush at 6000']
+  expect(run()).toEqual([...first, 'tell c', 'tell d', 'settled c', 'settled d', 'flush at 6000'])
   expect(turn.isEmpty).toBe(true)
 })
 
 it('who is written to after it was pulled is told and pulled again', () => {
   const { turn, endpoint, run } = turnOf()
-  const a = endpoint('a', 1000)
+  const a = endpoint('a', 5000)
   turn.add(a)
   turn.add(endpoint('b', 0, () => turn.add(a)))
   expect(run()).toEqual([
-    ...['tell a', 'settled a', 'flush at 1000', 'tell b'],
-    ...['tell a', 'settled b', 'settled a', 'flush at 1000'],
+    ...['tell a', 'settled a', 'flush at 5000', 'tell b'],
+    ...['tell a', 'settled b', 'settled a', 'flush at 5000'],
   ])
 })
 
@@ -67,13 +67,13 @@ it('whose owner threw, and those behind it, have another turn', () => {
   const b = endpoint('b', 0, () => {
     if (throws) throw new Error('b')
   })
-  for (const one of [endpoint('a', 1000), b, endpoint('c')]) turn.add(one)
+  for (const one of [endpoint('a', 5000), b, endpoint('c')]) turn.add(one)
   expect(run).toThrow('b')
   expect(turn.isEmpty).toBe(false)
   expect(turn.isRunning).toBe(false)
   throws = false
-  const before = ['tell a', 'settled a', 'flush at 1000', 'tell b', 'flush at 1000']
-  expect(run()).toEqual([...before, 'tell b', 'tell c', 'settled b', 'settled c', 'flush at 1000'])
+  const before = ['tell a', 'settled a', 'flush at 5000', 'tell b', 'flush at 5000']
+  expect(run()).toEqual([...before, 'tell b', 'tell c', 'settled b', 'settled c', 'flush at 5000'])
 })
 
 it('is put off for who hears of it later', () => {
