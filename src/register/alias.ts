@@ -76,8 +76,8 @@ function isNet(request: string): boolean {
   return request === 'net' || request === 'node:net'
 }
 
-/** The folder that holds our own code, built or not, as a URL and as a path. */
-const OWN_URL = import.meta.url.replace(/\/(dist|src)\/(?!.*\/(dist|src)\/).*$/, '/$1/')
+/** The folder that holds our own code, as a URL and as a path: this is one of its files, or in a folder of it, `lib` where it was built. */
+const OWN_URL = import.meta.url.replace(/\/((lib|register)\/)?[^/]+$/, '/')
 const OWN_PATH = decodeURIComponent(new URL(OWN_URL).pathname)
 
 /** Our own code means Node's own. */
