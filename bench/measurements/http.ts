@@ -15,7 +15,7 @@ export const http: Measurement = {
     { name: 'requests', title: 'http, 10 connections', unit: 'requests/s', better: 'more' },
     { name: 'p99', title: 'http, 10 connections, p99', unit: 'ms', better: 'less' },
   ],
-  settings: (quick) => ({ connections: 10, warmup: quick ? 1000 : 3000, duration: quick ? 1000 : 3000 }),
+  settings: (quick) => ({ connections: 10, warmup: quick ? 1000 : 6000, duration: quick ? 1000 : 3000 }),
   seconds: ({ warmup, duration }) => (warmup + duration) / 1000,
 
   async serve(transport) {

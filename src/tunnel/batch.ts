@@ -20,8 +20,10 @@ export class Batch {
   lastStart = 0
   /** Where each datagram ends; the next one begins there. Never shortened. */
   readonly ends: number[] = []
-  /** For each call to send: the datagrams that it leaves behind it, itself included. */
+  /** For each call to send: the datagrams that it leaves behind it, itself included. Never shortened, as its memory would go with it. */
   readonly sends: number[] = []
+  /** So many calls. */
+  calls = 0
   /** Calls, and datagrams, that the kernel has taken or refused. When all are done the buffer is free. */
   sendsDone = 0
   done = 0
@@ -91,7 +93,7 @@ export class BatchPool {
     batch.used = 0
     batch.count = 0
     batch.lastStart = 0
-    batch.sends.length = 0
+    batch.calls = 0
     batch.sendsDone = 0
     batch.done = 0
     batch.failed = 0
@@ -99,6 +101,7 @@ export class BatchPool {
     batch.again = false
     if (batch.loans.count > 0) batch.loans.clear()
     if (batch.ends.length > 1024) batch.ends.length = 0
+    if (batch.sends.length > 1024) batch.sends.length = 0
     const idle = this.#idle[batch.size]
     if (idle.length < KEPT[batch.size]) idle.push(batch)
   }

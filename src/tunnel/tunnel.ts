@@ -389,7 +389,7 @@ export class UdpTunnel implements Tunnel {
     const { counters } = this.owner
     counters.UdpOutDatagrams += batch.count - batch.failed
     const { path, number } = batch
-    if (batch.sends.length < batch.count) counters.UdpGsoSends += batch.sends.length
+    if (batch.calls < batch.count) counters.UdpGsoSends += batch.calls
     this.pool.put(batch)
     if (number > 0) path?.batchGone(number)
   }

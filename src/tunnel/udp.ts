@@ -292,12 +292,12 @@ export class UdpSocket {
         const size = ends[last - 1] - start
         if (this.connected) this.#raw.send(buffer, start, size, this.#onSent)
         else this.#raw.send(buffer, start, size, port, address, this.#onSent)
-        sends.push(last)
+        sends[batch.calls++] = last
         first = last
       }
     } catch (error) {
       // dgram refuses to try, the first time or not at all.
-      sends.push(count)
+      sends[batch.calls++] = count
       process.nextTick(this.#onSent, error)
     }
   }
@@ -323,7 +323,7 @@ export class UdpSocket {
         if (failure === 'ECONNREFUSED') process.nextTick(this.#onRefused)
         break
       }
-      sends.push(last)
+      sends[batch.calls++] = last
       batch.done = last
       batch.sendsDone++
       first = last
