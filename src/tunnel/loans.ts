@@ -1,3 +1,5 @@
+const NOTHING = Buffer.alloc(0)
+
 /**
  * Payload that was not copied into a batch: who wrote the headers around it keeps it, unchanged, until the batch is sent off. What sends
  * gathers it from there; before anything else looks at the batch it is `settle`d.
@@ -34,8 +36,9 @@ export class Loans {
     this.clear()
   }
 
-  /** A buffer that is named here still is one of its lender's spares: nothing is kept alive by it. */
+  /** Keeps the arrays, and nothing of the lenders' alive. */
   clear(): void {
+    for (let i = 0; i < this.count; i++) this.sources[i] = NOTHING
     this.count = 0
     this.first = 0
   }
