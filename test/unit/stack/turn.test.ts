@@ -44,9 +44,23 @@ it('tells all owners, then sends once', () => {
 
 it('sends what there is while owners take their time', () => {
   const { turn, endpoint, run } = turnOf()
-  for (const id of ['a', 'b', 'c', 'd']) turn.add(endpoint(id, 3000))
+  for (const id of ['a', 'b', 'c']) turn.add(endpoint(id, 3000))
   const first = ['tell a', 'tell b', 'settled a', 'settled b', 'flush at 6000']
-  expect(run()).toEqual([...first, 'tell c', 'tell d', 'settled c', 'settled d', 'flush at 6000'])
+  expect(run()).toEqual([...first, 'tell c', 'settled c', 'flush at 6000'])
+  expect(turn.isEmpty).toBe(true)
+})
+
+it('answers for half of many first, so that they do not keep in step, unless they took no time', () => {
+  const { turn, endpoint, run } = turnOf()
+  const all = (us: number) => ['a', 'b', 'c', 'd', 'e'].map((id) => turn.add(endpoint(id, us)))
+  all(10)
+  const [first, second] = [
+    ['tell a', 'tell b', 'settled a', 'settled b', 'flush at 20'],
+    ['tell c', 'tell d', 'tell e', 'settled c', 'settled d', 'settled e', 'flush at 20'],
+  ]
+  expect(run()).toEqual([...first, ...second])
+  all(0)
+  expect(run().filter((what) => what.startsWith('flush'))).toEqual(['flush at 50'])
   expect(turn.isEmpty).toBe(true)
 })
 
