@@ -32,7 +32,7 @@ function memoryOf(count: number): Measurement {
       ports: Math.ceil(count / PER_PORT),
       idle: quick ? 500 : 3000,
     }),
-    seconds: ({ idle }) => (2 * idle + 3 * SETTLE_MS) / 1000 + count * 250e-6,
+    seconds: ({ idle }) => (2 * idle + 6 * SETTLE_MS) / 1000 + count * 250e-6,
     whyNot: (kind) => whyTooMany(kind, count),
 
     async serve(transport, { warmup, count, ports, idle }) {
@@ -42,7 +42,10 @@ function memoryOf(count: number): Measurement {
         drain(connection)
         connections.push(connection)
         // What the first ones bring with them, code above all, belongs to no connection.
-        if (connections.length === warmup) before = usage()
+        if (connections.length === warmup) {
+          collect()
+          before = usage()
+        }
       }
       const addresses = []
       for (let i = 0; i < ports; i++) addresses.push(await transport.listen(accept))
@@ -50,7 +53,7 @@ function memoryOf(count: number): Measurement {
         addresses,
         finish: async () => {
           if (connections.length < warmup + count || before === null) throw new Error('connections are missing')
-          return { ...perConnection('server', before, usage(), count), serverIdle: await share(idle) }
+          return { ...perConnection('server', before, await settledUsage(), count), serverIdle: await share(idle) }
         },
       }
     },
@@ -65,9 +68,9 @@ function memoryOf(count: number): Measurement {
         await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
       }
       await open(warmup)
-      const before = usage()
+      const before = await settledUsage()
       await open(count)
-      const sample = perConnection('client', before, usage(), count)
+      const sample = perConnection('client', before, await settledUsage(), count)
       return { ...sample, clientIdle: await share(idle) }
     },
   }
@@ -80,10 +83,20 @@ interface Usage {
   heap: number
 }
 
-function usage(): Usage {
+function collect(): void {
   if (globalThis.gc === undefined) throw new Error('memory is measured with --expose-gc only')
   globalThis.gc()
   globalThis.gc()
+}
+
+/** What remains: the collector gives pages back to the system from another thread, and takes its time. */
+async function settledUsage(): Promise<Usage> {
+  collect()
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
+  return usage()
+}
+
+function usage(): Usage {
   const { rss, heapUsed, external } = process.memoryUsage()
   return { rss, heap: heapUsed + external }
 }

@@ -11,6 +11,9 @@ export const DEFAULT_MSS_IPV6 = 1220
 /** linux: TCP_MIN_SND_MSS less options: a peer that asks for less wants to be expensive (CVE-2019-11479). */
 export const MIN_MSS = 48
 
+/** Of those that have written nothing yet. */
+const NOTHING_QUEUED = new SendQueue()
+
 /** What the sender would send next. */
 export const Next = {
   Nothing: 0,
@@ -57,7 +60,7 @@ export class Sender {
   notSentLowat: number = Number.POSITIVE_INFINITY
   /** A write was refused or taken in part: the application waits for room. */
   wantsRoom = false
-  readonly queue: SendQueue = new SendQueue()
+  queue: SendQueue = NOTHING_QUEUED
   readonly board: Scoreboard = new Scoreboard()
   /** Counts what was delivered and what was lost, and measures how fast. */
   readonly sampler: RateSampler = new RateSampler()
@@ -124,7 +127,10 @@ export class Sender {
     const notSent = this.sndNxt === this.iss ? this.queue.length : this.notSent
     const room = Math.min(this.sndBuf - this.queue.length, this.notSentLowat - notSent)
     const count = Math.min(chunk.length, Math.max(room, 0))
-    if (count > 0) this.queue.append(chunk, 0, count)
+    if (count > 0) {
+      if (this.queue === NOTHING_QUEUED) this.queue = new SendQueue()
+      this.queue.append(chunk, 0, count)
+    }
     if (count < chunk.length) this.wantsRoom = true
     return count
   }
