@@ -65,7 +65,14 @@ export async function serve({ directory, impairment, controls }: OriginOptions):
   process.on('disconnect', () => process.exit())
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 
+  let latest: Socket | null = null
+  const tellState = (): void => {
+    const state = latest === null || latest.destroyed ? null : senderState(latest)
+    if (state !== null) tell({ kind: 'state', state })
+  }
   const web = http.createServer((request, response) => {
+    // Before the first of it leaves, for a small file may be there sooner than the next of these.
+    tellState()
     const path = join(directory, basename(decodeURIComponent(request.url ?? '')))
     stat(path)
       .then(({ size }) =>
@@ -75,7 +82,6 @@ export async function serve({ directory, impairment, controls }: OriginOptions):
   })
 
   const stack = new Stack(impairment === null ? {} : { impair: impairment, seed: impairment.seed })
-  let latest: Socket | null = null
   const servers = controls.map((congestionControl) => {
     const server = stack.net.createServer((socket) => {
       latest = socket
@@ -89,10 +95,7 @@ export async function serve({ directory, impairment, controls }: OriginOptions):
   kernelServer.listen(0, '127.0.0.1')
   await Promise.all([...servers, kernelServer].map((server) => once(server, 'listening')))
 
-  setInterval(() => {
-    const state = latest === null || latest.destroyed ? null : senderState(latest)
-    if (state !== null) tell({ kind: 'state', state })
-  }, 100)
+  setInterval(tellState, 100)
   process.on('message', () => {
     tell({ kind: 'counts', counts: segmentCounts(stack), state: latest === null ? null : senderState(latest) })
   })
