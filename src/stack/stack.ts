@@ -339,6 +339,8 @@ export class Stack extends EventEmitter<StackEvents> {
         while (connection.fill(path, now));
         const { sender } = connection
         if (sender.hasUnsent && connection.state !== State.SYN_SENT) {
+          // What was lent leaves before it is let go of.
+          this.#tunnel.flush(now)
           connection.abort(now)
           while (connection.fill(path, now));
         }

@@ -19,10 +19,13 @@ const SEND_MEANWHILE_US = 4000
  * ever otherwise: each side would wait while the other works.
  */
 const LEAST_HALVED = 4
+/** When owners took this long, what is sent then bears a later time than the turn began at: round trips are counted from when a segment leaves, µs. */
+const STALE_US = 1000
 
 /**
  * One turn of a stack: all input of the event loop's turn has been read when it begins. Owners hear what happened, then connections are pulled,
- * then each path's batch leaves. So ACKs merge, answers ride on them, and user code runs only while every connection is consistent.
+ * then each path's batch leaves, in one go or, where there are many owners or slow ones, in several. So ACKs merge, answers ride on them, and user code
+ * runs only while every connection is consistent and nothing waits that was pulled.
  */
 export class Turn {
   readonly #host: TurnHost
@@ -55,13 +58,15 @@ export class Turn {
     else this.#ready.push(endpoint)
   }
 
-  /** `now` is the time of the turn: read once, for everything that it sends, or once each time that it sends meanwhile. */
+  /** `now` is the time at which the turn begins. */
   run(now: number): void {
     if (this.#running) return
     this.#running = true
     this.#time = now
     try {
       this.#dispatch()
+      const after = this.#host.nowUs()
+      if (after - this.#time >= STALE_US) this.#time = after
       this.#pull(this.#ready.length)
     } finally {
       this.#running = false

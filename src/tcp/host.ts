@@ -20,7 +20,7 @@ export interface SegmentSink {
   isWaiting(batch: number): boolean
   /** Payload need not be copied into the slot of `reserve`: `lend` says where it is. Absent: it must. */
   readonly lends?: boolean
-  /** `size` bytes for `buffer[at …)`, within the slot, are at `source[start …)`, and stay there until the turn has ended. */
+  /** `size` bytes for `buffer[at …)`, within the slot, are at `source[start …)`, and stay there until the batch is sent off. */
   lend?(at: number, source: Buffer, start: number, size: number): void
   /** `reserve` for as many as `count` segments of `size` bytes, whose slots begin `stride` apart; returns for how many. Absent: one by one. */
   reserveRun?(size: number, count: number): number

@@ -127,7 +127,8 @@ export class Scoreboard {
 
   /**
    * Another segment, as long as the newest one, follows it in the same go: one record serves for both, as long as nothing but a cumulative
-   * acknowledgement meets them (linux: one skb for all that is cut by TSO).
+   * acknowledgement meets them (linux: one skb for all that is cut by TSO). Only where nothing is selectively acknowledged or lost: `unroll` moves
+   * the positions of what follows, and nobody may hold one.
    */
   extend(): void {
     const segment = this.#ring[(this.#tail - 1) & (this.#ring.length - 1)] as SentSegment

@@ -25,7 +25,7 @@ export function sendRun(c: Connection, sink: SegmentSink, limit: number, now: nu
     const room = reserveRun(c, sink, out, limit, left)
     if (room === 0) break
     let count = 0
-    // Who is shown segments is shown them one by one, before they count.
+    // Who is shown segments is shown them one by one, before they count; several count first, for the pace decides how many there are.
     if (room === 1) writeRun(c, sink, out, limit, 1, now, ect)
     do {
       sender.onRunSent(limit, follows, now)

@@ -30,7 +30,7 @@ export function write(
   if (length > 0) {
     const { queue } = c.sender
     const position = c.sender.position(seqAdd(out.seq, syn))
-    // Nothing is acknowledged, and so released, before the turn has ended.
+    // What is lent is released by an ACK or by the connection's end, and those come when the batch is gone.
     if (length >= LEAST_LENT && sink.lends === true && !summed) queue.lendTo(position, length, sink, offset + header)
     else queue.copyTo(position, length, buffer, offset + header)
   }

@@ -18,7 +18,7 @@ export interface FrameSink {
   commitRun(size: number, count: number, ect: boolean): void
   /** Payload need not be copied into what was reserved: `lend` says where it is. */
   readonly lends: boolean
-  /** `size` bytes for `buffer[at …)`, within what was reserved, are at `source[start …)`, and stay there until the owner's next turn. */
+  /** `size` bytes for `buffer[at …)`, within what was reserved, are at `source[start …)`, and stay there until the batch is sent off (`flush`). */
   lend(at: number, source: Buffer, start: number, size: number): void
 }
 

@@ -8,7 +8,7 @@ const IOV = 4
 const IOV_LENGTH = 6
 const MSGHDR_BYTES = 56
 const IOVEC_WORDS = 4
-/** linux: UIO_MAXIOV. No batch has as many: a loan has 512 bytes or more, or is the rest of one. */
+/** linux: UIO_MAXIOV. A send has 350 at most, as a loan has 512 bytes or more, or is the rest of one. */
 const MOST_PIECES = 1024
 const WORD = 2 ** 32
 
@@ -71,7 +71,7 @@ class KnownAddress {
   }
 }
 
-/** Addresses have fewer than 53 bits on every system. */
+/** `LinuxIo` has made sure that numbers hold an address. */
 function putAddress(words: Uint32Array, at: number, address: number): void {
   words[at] = address % WORD
   words[at + 1] = Math.floor(address / WORD)

@@ -36,6 +36,11 @@ export interface NativeIo {
   readonly remotePort: number
 }
 
+/** Eight bytes, and no tag in the upper ones: numbers hold them. */
+function hasPlainAddresses(koffi: Koffi): boolean {
+  return koffi.sizeof('void *') === 8 && Number.isSafeInteger(Number(koffi.address(Buffer.alloc(1))))
+}
+
 export class LinuxIo implements NativeIo {
   remoteAddress = ''
   remotePort = 0
@@ -63,7 +68,7 @@ export class LinuxIo implements NativeIo {
   constructor(koffi: Koffi) {
     const libc = koffi.load(null)
     this.#errno = () => koffi.errno()
-    this.#message = koffi.sizeof('void *') === 8 ? new GatheredMessage(koffi) : null
+    this.#message = hasPlainAddresses(koffi) ? new GatheredMessage(koffi) : null
     this.gathers = this.#message !== null
     this.#sendmsg = libc.func('intptr_t sendmsg(int fd, const void *message, int flags)')
     this.#sendto = libc.func(

@@ -1,7 +1,7 @@
 /** Bytes that one read may bring. */
 export const LARGEST_READ = 65_536
 const SLAB = 2 * LARGEST_READ
-/** Shorter reads are copied, so that they do not keep a slab alive. */
+/** Shorter reads are copied, so that they do not keep a slab alive; receivers copy pieces of less than this share of it too (`MIN_SHARE`). */
 const LEAST_SHARED = SLAB / 8
 
 /** Memory that two or more long reads share: half as many buffers for the garbage collector as one for each would be. */

@@ -42,11 +42,19 @@ it('tells all owners, then sends once', () => {
   expect(run()).toEqual(['flush at 200'])
 })
 
+it('sends at the time when it sends, where the last owner took its time', () => {
+  const { turn, endpoint, run } = turnOf()
+  turn.add(endpoint('a', 3000))
+  expect(run()).toEqual(['tell a', 'settled a', 'flush at 3000'])
+  turn.add(endpoint('a', 999))
+  expect(run()).toEqual(['tell a', 'settled a', 'flush at 3000'])
+})
+
 it('sends what there is while owners take their time', () => {
   const { turn, endpoint, run } = turnOf()
   for (const id of ['a', 'b', 'c']) turn.add(endpoint(id, 3000))
   const first = ['tell a', 'tell b', 'settled a', 'settled b', 'flush at 6000']
-  expect(run()).toEqual([...first, 'tell c', 'settled c', 'flush at 6000'])
+  expect(run()).toEqual([...first, 'tell c', 'settled c', 'flush at 9000'])
   expect(turn.isEmpty).toBe(true)
 })
 
@@ -71,7 +79,7 @@ it('who is written to after it was pulled is told and pulled again', () => {
   turn.add(endpoint('b', 0, () => turn.add(a)))
   expect(run()).toEqual([
     ...['tell a', 'settled a', 'flush at 5000', 'tell b'],
-    ...['tell a', 'settled b', 'settled a', 'flush at 5000'],
+    ...['tell a', 'settled b', 'settled a', 'flush at 10000'],
   ])
 })
 
