@@ -1,13 +1,12 @@
 // Takes one sample: two processes, one serves, one drives; none is left when it is done.
 
 import { fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { compiledPeer } from './compiled-peer.ts'
 import type { Measurement, Sample, Settings } from './measurements/index.ts'
 import type { Answer, Order, Task } from './peer.ts'
 import { PeerProcess } from './peer-process.ts'
 import type { Variant } from './transports/index.ts'
 
-const PEER = fileURLToPath(new URL('peer.ts', import.meta.url))
 /** Something is broken when a sample takes so many times as long as it should, and this much longer. */
 const PATIENCE = 4
 const MORE_PATIENCE_SECONDS = 60
@@ -20,9 +19,10 @@ export async function takeSample(
   profile?: { server: string; client: string; interval: number },
 ): Promise<Sample> {
   const limit = PATIENCE * measurement.seconds(settings) + MORE_PATIENCE_SECONDS
+  const program = await compiledPeer()
   // Both begin at once: it is their start that takes the time.
-  const server = new Peer(limit)
-  const client = new Peer(limit)
+  const server = new Peer(program, limit)
+  const client = new Peer(program, limit)
   const timer = setTimeout(() => {
     server.kill()
     client.kill()
@@ -48,8 +48,8 @@ type Reply<Key extends string> = Extract<Answer, Record<Key, unknown>>
 class Peer extends PeerProcess {
   readonly #limit: number
 
-  constructor(limit: number) {
-    super(fork(PEER, [], { execArgv: [...process.execArgv, '--expose-gc'] }))
+  constructor(program: string, limit: number) {
+    super(fork(program, [], { execArgv: ['--expose-gc'] }))
     this.#limit = limit
     // What goes wrong with it shows in its end.
     this.child.on('error', () => {})
