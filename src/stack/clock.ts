@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import timers from 'node:timers'
+import { BusyPoll } from './busy-poll.ts'
 
 // Captured at load: test runners that install fake timers later must not be able to stop a stack.
 const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate } = timers
@@ -18,10 +19,10 @@ export interface Clock {
   /** Asks for one `onWake` at `us` or shortly after; replaces what was asked before. `Infinity`: no more. */
   wakeAt(us: number): void
   /**
-   * Asks for one `onTurn` after what the event loop is now delivering; asking twice changes nothing. `read`: a datagram was read, and where many
-   * were, more may wait, which is to be read before the turn.
+   * Asks for one `onTurn` after what the event loop is now delivering; asking twice changes nothing. `bytes`: so long a datagram was read, and where
+   * many were, more may wait, which is to be read before the turn.
    */
-  soon(read?: boolean): void
+  soon(bytes?: number): void
   /** Whether the event loop is to be kept open. Nothing else here keeps a process alive, a turn that is due excepted. */
   hold(on: boolean): void
   /** No callback comes after this. */
@@ -33,6 +34,8 @@ export interface Clock {
  * acknowledgements which would have stopped a retransmission still lie in the kernel.
  */
 const STALLED_US = 10_000
+/** Of larger datagrams (an Ethernet frame's and more) few come at once, and the tunnel asks for turns between them. */
+const SMALL = 1500
 /** What libuv reads from one socket before it lets the loop go on (uv__udp_recvmsg). */
 const READ_AT_ONCE = 32
 /**
@@ -41,8 +44,21 @@ const READ_AT_ONCE = 32
  */
 const MOST_GOES = 8
 const MOST_READING_US = 2000
+/** Polling lets the event loop look at everything else this often; when that takes long, the loop has work and does not sleep. µs */
+const POLL_SLICE_US = 20
+const OTHER_WORK_US = 50
 /** The longest delay that `setTimeout` takes; a longer one would fire at once. */
 const LONGEST_MS = 0x7fffffff
+
+/** What a clock polls, instead of letting the process sleep. */
+export interface Polled {
+  /** µs for which to look for what comes next (`net.core.busy_poll`); 0: not at all. */
+  readonly limit: number
+  /** Reads, past the event loop, what there is; false: nothing. Null: that is the event loop's to find. */
+  readAgain(): boolean | null
+}
+
+const NOTHING_POLLED: Polled = { limit: 0, readAgain: () => null }
 
 /** Real time. */
 export class LoopClock implements Clock {
@@ -62,9 +78,21 @@ export class LoopClock implements Clock {
   #reads = 0
   #goes = 0
   #readingSince = 0
+  readonly #polled: Polled
+  readonly #busyPoll = new BusyPoll()
+  #poll: NodeJS.Immediate | null = null
+  /** Until when, and when it was last put off to let the loop go on. */
+  #pollUs = 0
+  #polledUs = 0
+  /** What is being read is followed by its turn at once. */
+  #polling = false
   #keeper: NodeJS.Timeout | null = null
   #held = false
   #stopped = false
+
+  constructor(polled: Polled = NOTHING_POLLED) {
+    this.#polled = polled
+  }
 
   nowUs(): number {
     return Math.floor((monotonicMs() - this.#origin) * 1000)
@@ -83,9 +111,12 @@ export class LoopClock implements Clock {
     if (us < this.#timerUs) this.#arm(us)
   }
 
-  soon(read = false): void {
-    if (read) this.#reads++
-    if (this.#turn === null && !this.#stopped) this.#turn = setImmediate(this.#onTurnDue)
+  soon(bytes = 0): void {
+    if (bytes > 0) {
+      if (bytes <= SMALL) this.#reads++
+      if (this.#busyPoll.isWaiting) this.#busyPoll.arrived(this.nowUs())
+    }
+    if (this.#turn === null && !this.#stopped && !this.#polling) this.#turn = setImmediate(this.#onTurnDue)
   }
 
   hold(on: boolean): void {
@@ -103,9 +134,11 @@ export class LoopClock implements Clock {
     this.#disarm()
     if (this.#late !== null) clearImmediate(this.#late)
     if (this.#turn !== null) clearImmediate(this.#turn)
+    if (this.#poll !== null) clearImmediate(this.#poll)
     if (this.#keeper !== null) clearInterval(this.#keeper)
     this.#late = null
     this.#turn = null
+    this.#poll = null
     this.#keeper = null
     this.#onWake = null
     this.#onTurn = null
@@ -158,7 +191,41 @@ export class LoopClock implements Clock {
     }
     this.#turn = null
     this.#goes = 0
+    this.#run(now)
+  }
+
+  #run(now: number): void {
     this.#onTurn?.(now)
+    const limit = this.#held ? this.#polled.limit : 0
+    if (limit === 0 && !this.#busyPoll.isWaiting) return
+    const after = this.nowUs()
+    this.#pollUs = this.#busyPoll.begin(after, limit)
+    if (this.#pollUs > 0) this.#pollAgain(after)
+  }
+
+  #pollAgain(now: number): void {
+    this.#polledUs = now
+    this.#poll ??= setImmediate(this.#onPoll)
+  }
+
+  readonly #onPoll = (): void => {
+    this.#poll = null
+    // Something came, or a turn is wanted: behind it the wait begins anew.
+    if (!this.#busyPoll.isWaiting || this.#turn !== null) return
+    let now = this.nowUs()
+    if (now - this.#polledUs > OTHER_WORK_US) return
+    const until = Math.min(this.#pollUs, now + POLL_SLICE_US)
+    for (let read: boolean | null = false; read === false && now < until; now = this.nowUs()) {
+      this.#polling = true
+      read = this.#polled.readAgain()
+      this.#polling = false
+      if (read) {
+        this.#run(this.nowUs())
+        return
+      }
+    }
+    if (now < this.#pollUs) this.#pollAgain(now)
+    else this.#busyPoll.missed(now)
   }
 
   /** Whether a socket may hold more than was read, and there is time to look. */

@@ -14,7 +14,7 @@ import {
 } from '../tunnel/index.ts'
 import { Segment, toSeq } from '../wire/index.ts'
 import { above } from './above.ts'
-import { type Clock, LoopClock } from './clock.ts'
+import { type Clock, LoopClock, type Polled } from './clock.ts'
 import { type CongestionControlProblem, congestionControlProblem, controllerMaker } from './congestion.ts'
 import { openControl } from './control.ts'
 import { Endpoint, type EndpointOwner } from './endpoint.ts'
@@ -128,7 +128,7 @@ export class Stack extends EventEmitter<StackEvents> {
     this.#isReal = options.clock === undefined
     this.sysctl = newSysctl()
     if (options.sysctl !== undefined) this.sysctl.assign(options.sysctl)
-    this.#clock = options.clock ?? new LoopClock()
+    this.#clock = options.clock ?? new LoopClock(this.#polled())
     this.#random = options.random ?? new CryptoRandom()
     this.seed = options.seed ?? Math.floor(this.#random.public() * 0x1_0000_0000)
     this.#numbers = options.numbers ?? new SequenceNumbers(this.#random)
@@ -410,6 +410,16 @@ export class Stack extends EventEmitter<StackEvents> {
     this.#clock.wakeAt(Math.min(this.#wheel.nextWakeUs(), this.#tunnel.deadline, candidates))
   }
 
+  #polled(): Polled {
+    const { values } = this.sysctl
+    return {
+      get limit() {
+        return values.busy_poll
+      },
+      readAgain: () => this.#tunnel.readAgain(),
+    }
+  }
+
   #makeTcpHost(): TcpHost {
     const stack = this
     return {
@@ -471,7 +481,7 @@ export class Stack extends EventEmitter<StackEvents> {
       },
       bare: this.#options.encapsulation === 'bare',
       nowUs: () => this.#clock.nowUs(),
-      wantTurn: (read) => this.#clock.soon(read),
+      wantTurn: (bytes) => this.#clock.soon(bytes),
       turnNow: () => {
         if (this.#isReal) this.#runTurn(this.#clock.nowUs())
       },

@@ -369,6 +369,13 @@ export const sysctlTable = {
   ip_default_ttl: number(64, 1, 255, 'hops that datagrams of new UDP sockets may take; 64 leaves it to the system', {
     source: 'rfc9293#3.9.2',
   }),
+  busy_poll: number(
+    100,
+    0,
+    INT_MAX,
+    'how long to look for what comes next before the process sleeps, where that costs no more (Linux: 0, never)',
+    { unit: 'µs', source: 'net/core/sysctl_net_core.c' },
+  ),
   exit_linger: number(30, 0, SECONDS_MAX, 'how long unacknowledged data of closed sockets may hold the process', {
     unit: 's',
     fraction: true,

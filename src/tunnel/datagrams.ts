@@ -108,8 +108,8 @@ export interface TunnelOwner {
   readonly tracer?: Tracer | null
   /** A datagram from a new remote address came to a listening socket, or `open` was called. Called before any segment, once. */
   pathOpened(path: Path): PathUser
-  /** Input was processed, or a deadline moved: a turn is wanted before the loop goes on. `read`: a datagram was read. */
-  wantTurn(read?: boolean): void
+  /** Input was processed, or a deadline moved: a turn is wanted before the loop goes on. `bytes`: so long a datagram was read. */
+  wantTurn(bytes?: number): void
   /** So much was read that a turn is wanted before more is. */
   turnNow?(): void
   /** Counters of the tunnel, by name. */
@@ -205,5 +205,7 @@ export interface Tunnel {
   deadlinePassed(nowUs: number): void
   /** Sends everything that waits, impaired or not, without waiting for the event loop: at process exit. */
   flushSync(): void
+  /** Reads what has come to the socket that was read last, without waiting for the event loop. False: nothing; null: this cannot be done. */
+  readAgain(): boolean | null
   close(): void
 }

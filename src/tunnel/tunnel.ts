@@ -94,6 +94,7 @@ export class UdpTunnel implements Tunnel {
   readonly #delayed = new Set<UdpPath>()
   #delayedUs = Infinity
   #closed = false
+  #lastRead: UdpSocket | null = null
   /** Bytes read since the last turn. */
   #unturned = 0
   readonly #view = new FrameView()
@@ -216,6 +217,7 @@ export class UdpTunnel implements Tunnel {
   datagramArrived(socket: UdpSocket, message: Buffer, remoteAddress: string, remotePort: number): void {
     const now = this.owner.nowUs()
     if (this.#closed) return
+    this.#lastRead = socket
     if (socket.divert?.(message, remoteAddress, remotePort)) return
     const { counters } = this.owner
     counters.UdpInDatagrams++
@@ -229,7 +231,7 @@ export class UdpTunnel implements Tunnel {
     if (this.framed) this.#walk(socket, path, message, remoteAddress, remotePort, now)
     else if (message.length < LEAST_SEGMENT) counters.UdpInErrors++
     else this.#deliver(path ?? this.#stranger(socket, remoteAddress, remotePort, now), message, 0, message.length, now)
-    this.owner.wantTurn(message.length <= ETHERNET)
+    this.owner.wantTurn(message.length)
     this.#unturned += message.length
     if (this.#unturned >= MOST_UNTURNED) {
       this.#unturned = 0
@@ -333,6 +335,10 @@ export class UdpTunnel implements Tunnel {
       path.user.probeAnswered?.(now)
     } else if (path?.sizeAnswered(token)) path.lastHeardUs = now
     else this.owner.counters.PathProbesIgnored++
+  }
+
+  readAgain(): boolean | null {
+    return this.#lastRead?.readAgain() ?? null
   }
 
   receiveFailed(socket: UdpSocket, code: ErrorCode): void {
@@ -556,6 +562,7 @@ export class UdpTunnel implements Tunnel {
     this.#loose.clear()
     this.#delayed.clear()
     this.#dirty = []
+    this.#lastRead = null
     this.#delayedUs = Infinity
     this.#prober.clear()
     this.mtuProber?.clear()

@@ -424,17 +424,23 @@ export class UdpSocket {
     this.#user.datagramArrived(this, message, rinfo.address, rinfo.port)
     if (message.length < LONG_READ) return
     this.#note(1)
+    // Where so much comes at once there is likely more.
     if (this.#io !== null && this.#mayReadOn) this.#readOn(this.#io)
   }
 
-  /** Reads what else is there: where so much comes at once there is likely more. */
-  #readOn(io: NativeIo): void {
+  /** Reads what there is, past dgram. False: nothing came; null: it cannot, or has to let the event loop go on. */
+  readAgain(): boolean | null {
+    return this.closed || this.#io === null || !this.#mayReadOn ? null : this.#readOn(this.#io)
+  }
+
+  #readOn(io: NativeIo): boolean {
     for (let reads = 0; reads < MOST_READS && !this.closed; reads++) {
       const slab = slabWithRoom()
       const count = io.receive(this.#fd, slab.buffer, slab.used, LARGEST_READ)
       if (typeof count === 'string') {
-        if (count !== 'EAGAIN') this.#user.receiveFailed(this, count)
-        return
+        if (count === 'EAGAIN') return reads > 0
+        this.#user.receiveFailed(this, count)
+        return true
       }
       this.#user.datagramArrived(this, slab.take(count), io.remoteAddress, io.remotePort)
     }
@@ -443,6 +449,7 @@ export class UdpSocket {
     setImmediate(() => {
       this.#mayReadOn = true
     })
+    return true
   }
 
   readonly #onError = (error: Error): void => {

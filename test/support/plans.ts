@@ -167,6 +167,8 @@ const sysctlDraws: Readonly<Record<SysctlName, Draw>> = {
   },
   // No path here is long.
   ip_default_ttl: range(1, 255),
+  // Nobody sleeps in virtual time.
+  busy_poll: range(0, 200),
 }
 
 /** The switches of the loss recovery, which are thrown more often than the rest. */

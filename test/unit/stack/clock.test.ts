@@ -3,14 +3,14 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { LoopClock } from '../../../src/stack/clock.ts'
+import { LoopClock, type Polled } from '../../../src/stack/clock.ts'
 
 const MS = 1000
 const clocks: LoopClock[] = []
 const opened: Socket[] = []
 
-function newClock(): LoopClock {
-  const clock = new LoopClock()
+function newClock(polled?: Polled): LoopClock {
+  const clock = new LoopClock(polled)
   clocks.push(clock)
   return clock
 }
@@ -193,7 +193,7 @@ describe('LoopClock', () => {
     let read = 0
     receiver.on('message', () => {
       read++
-      clock.soon(true)
+      clock.soon(1)
     })
     const atTurn = new Promise<number>((resolve) => {
       clock.start(
@@ -212,7 +212,7 @@ describe('LoopClock', () => {
     receiver.on('message', () => {
       read++
       for (let i = 0; i < 2 && read < 2000; i++) sender.send('x')
-      clock.soon(true)
+      clock.soon(1)
     })
     const atTurn = new Promise<number>((resolve) => {
       clock.start(
@@ -222,6 +222,95 @@ describe('LoopClock', () => {
     })
     for (let i = 0; i < 40; i++) sender.send('x')
     expect(await atTurn).toBeLessThanOrEqual(9 * 32)
+  })
+
+  describe('that polls', () => {
+    const POLLING = 'polled'
+
+    /** One that is answered soon, whatever soon is on this machine, until it polls; `answers` are what it then finds. */
+    async function pollingClock(limit: number, answers: (boolean | null)[]) {
+      const log: string[] = []
+      const clock = newClock({
+        limit,
+        readAgain: () => {
+          const answer = answers.shift() ?? false
+          if (log.at(-1) !== POLLING) log.push(POLLING)
+          if (answer) clock.soon(60)
+          return answer
+        },
+      })
+      clock.start(
+        () => {},
+        () => log.push('turn'),
+      )
+      clock.hold(true)
+      while (!log.includes(POLLING)) {
+        clock.soon(60)
+        // For the turn, and to poll.
+        await new Promise(setImmediate)
+        await new Promise(setImmediate)
+      }
+      return { clock, log }
+    }
+
+    it('turns at once for what it finds', async () => {
+      const { log } = await pollingClock(3_600_000_000, [false, false, true, false, true])
+      while (log.filter((what) => what === POLLING).length < 3) await new Promise(setImmediate)
+      expect(log.slice(log.indexOf(POLLING))).toEqual([POLLING, 'turn', POLLING, 'turn', POLLING])
+    })
+
+    it('lets the event loop go on, which finds what it cannot', async () => {
+      const { receiver, sender } = await sockets()
+      const { clock, log } = await pollingClock(3_600_000_000, new Array(1_000_000).fill(null))
+      receiver.on('message', () => {
+        log.push('read')
+        clock.soon(60)
+      })
+      for (let i = 0; i < 3; i++) {
+        log.length = 0
+        sender.send('x')
+        while (!log.includes('turn')) await new Promise(setImmediate)
+        expect(log.filter((what) => what !== POLLING)).toEqual(['read', 'turn'])
+      }
+    })
+
+    it('does not keep from its work a loop that has some', async () => {
+      const { clock, log } = await pollingClock(3_600_000_000, [])
+      clock.soon(60)
+      await new Promise(setImmediate)
+      log.length = 0
+      for (let i = 0; i < 100; i++) {
+        stall(1)
+        await new Promise(setImmediate)
+      }
+      expect(log).toEqual([])
+    })
+
+    it('gives up in time', async () => {
+      const { log } = await pollingClock(1000, [])
+      await passed(5)
+      log.length = 0
+      await passed(5)
+      expect(log).toEqual([])
+    })
+
+    it('does nothing of the kind for who is not held, nor after its end', async () => {
+      const { clock, log } = await pollingClock(3_600_000_000, [])
+      clock.hold(false)
+      clock.soon(60)
+      await new Promise(setImmediate)
+      log.length = 0
+      clock.soon(60)
+      await passed(5)
+      expect(log).toEqual(['turn'])
+      clock.hold(true)
+      clock.soon(60)
+      await new Promise(setImmediate)
+      clock.stop()
+      log.length = 0
+      await passed(5)
+      expect(log).toEqual([])
+    })
   })
 
   it('lets a stalled loop read its sockets before a late wake-up', async () => {

@@ -241,6 +241,22 @@ describe('receiving', () => {
     expect(turnsAt).toEqual([18 * 40])
   })
 
+  it('reads again where it read last, when it is asked to', () => {
+    const { own, waiting, socket } = readingHost()
+    const { tunnel } = own
+    expect(tunnel.readAgain()).toBe(null)
+    socket.emit('message', frames(40), { address: THERE, port: 80 })
+    expect(tunnel.readAgain()).toBe(false)
+    waiting.push(frames(41), frames(42))
+    expect(tunnel.readAgain()).toBe(true)
+    expect(own.heard[0].segments.map((segment) => segment.length)).toEqual([40, 41, 42])
+    waiting.push('ECONNREFUSED')
+    expect(tunnel.readAgain()).toBe(true)
+    expect(own.heard[0].calls).toEqual(['refused'])
+    tunnel.close()
+    expect(tunnel.readAgain()).toBe(null)
+  })
+
   it('loses one datagram of a read to a bad frame, and no more', () => {
     const { net, host: own } = host()
     own.open(THERE, 80)
