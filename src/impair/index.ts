@@ -1,4 +1,3 @@
-export { Destination } from './address.ts'
 export { ImpairControl, type ImpairTarget } from './control.ts'
 export type { ImpairCounters } from './counters.ts'
 export { distributionTable } from './distribution.ts'

@@ -6,7 +6,6 @@ export { isClusterWorker } from './cluster-worker.ts'
 export { type ConnectFunction, type CreateServerFunction, createNet, type Net, netFor, stackOf } from './net.ts'
 export { namePeer } from './peer-name.ts'
 export type { LocalWish, Route, Way } from './route.ts'
-export { Server } from './server.ts'
 export { Socket } from './socket.ts'
 export type {
   ConnectOptions,

@@ -44,9 +44,11 @@ const READ_AT_ONCE = 32
  */
 const MOST_GOES = 8
 const MOST_READING_US = 2000
-/** Polling lets the event loop look at everything else this often; when that takes long, the loop has work and does not sleep. µs */
+/** Polling lets the event loop look at everything else this often, µs. */
 const POLL_SLICE_US = 20
-const OTHER_WORK_US = 50
+/** An event loop that takes longer to come round has work; and one that does more than once in a wait would not have slept, µs. */
+const OTHER_WORK_US = 10
+const HICCUPS = 1
 /** The longest delay that `setTimeout` takes; a longer one would fire at once. */
 const LONGEST_MS = 0x7fffffff
 
@@ -54,11 +56,13 @@ const LONGEST_MS = 0x7fffffff
 export interface Polled {
   /** µs for which to look for what comes next (`net.core.busy_poll`); 0: not at all. */
   readonly limit: number
-  /** Reads, past the event loop, what there is; false: nothing. Null: that is the event loop's to find. */
+  /** Reads, past the event loop, what there is, and asks for a turn; false: nothing. Null: that is the event loop's to find. */
   readAgain(): boolean | null
 }
 
 const NOTHING_POLLED: Polled = { limit: 0, readAgain: () => null }
+/** Of all clocks: what each of them polls for may be waiting for the turn of another. */
+let turnsDue = 0
 
 /** Real time. */
 export class LoopClock implements Clock {
@@ -84,8 +88,11 @@ export class LoopClock implements Clock {
   /** Until when, and when it was last put off to let the loop go on. */
   #pollUs = 0
   #polledUs = 0
-  /** What is being read is followed by its turn at once. */
+  /** How often the loop had work meanwhile. */
+  #hiccups = 0
+  /** What is being read is followed at once by its turn, once that is asked for. */
   #polling = false
+  #isDue = false
   #keeper: NodeJS.Timeout | null = null
   #held = false
   #stopped = false
@@ -114,9 +121,17 @@ export class LoopClock implements Clock {
   soon(bytes = 0): void {
     if (bytes > 0) {
       if (bytes <= SMALL) this.#reads++
+      if (this.#hiccups > HICCUPS) this.#busyPoll.forget()
       if (this.#busyPoll.isWaiting) this.#busyPoll.arrived(this.nowUs())
     }
-    if (this.#turn === null && !this.#stopped && !this.#polling) this.#turn = setImmediate(this.#onTurnDue)
+    if (this.#stopped || this.#turn !== null) return
+    if (this.#polling) this.#isDue = true
+    else this.#askForTurn()
+  }
+
+  #askForTurn(): void {
+    turnsDue++
+    this.#turn = setImmediate(this.#onTurnDue)
   }
 
   hold(on: boolean): void {
@@ -133,7 +148,10 @@ export class LoopClock implements Clock {
     this.#wakeUs = Infinity
     this.#disarm()
     if (this.#late !== null) clearImmediate(this.#late)
-    if (this.#turn !== null) clearImmediate(this.#turn)
+    if (this.#turn !== null) {
+      clearImmediate(this.#turn)
+      turnsDue--
+    }
     if (this.#poll !== null) clearImmediate(this.#poll)
     if (this.#keeper !== null) clearInterval(this.#keeper)
     this.#late = null
@@ -184,23 +202,31 @@ export class LoopClock implements Clock {
   }
 
   readonly #onTurnDue = (): void => {
+    turnsDue--
+    this.#turn = null
     const now = this.nowUs()
     if (this.#readsOn(now)) {
-      this.#turn = setImmediate(this.#onTurnDue)
+      this.#askForTurn()
       return
     }
-    this.#turn = null
     this.#goes = 0
     this.#run(now)
   }
 
   #run(now: number): void {
+    this.#reads = 0
     this.#onTurn?.(now)
-    const limit = this.#held ? this.#polled.limit : 0
+    const limit = this.#pollLimit
     if (limit === 0 && !this.#busyPoll.isWaiting) return
     const after = this.nowUs()
+    this.#hiccups = 0
     this.#pollUs = this.#busyPoll.begin(after, limit)
     if (this.#pollUs > 0) this.#pollAgain(after)
+  }
+
+  /** Who keeps no loop open has nobody that waits. */
+  get #pollLimit(): number {
+    return this.#held ? this.#polled.limit : 0
   }
 
   #pollAgain(now: number): void {
@@ -213,19 +239,40 @@ export class LoopClock implements Clock {
     // Something came, or a turn is wanted: behind it the wait begins anew.
     if (!this.#busyPoll.isWaiting || this.#turn !== null) return
     let now = this.nowUs()
-    if (now - this.#polledUs > OTHER_WORK_US) return
-    const until = Math.min(this.#pollUs, now + POLL_SLICE_US)
-    for (let read: boolean | null = false; read === false && now < until; now = this.nowUs()) {
-      this.#polling = true
-      read = this.#polled.readAgain()
-      this.#polling = false
-      if (read) {
-        this.#run(this.nowUs())
+    const isIdle = now - this.#polledUs <= OTHER_WORK_US && turnsDue === 0
+    if (!isIdle) this.#hiccups++
+    // One look is always worth it; more, while the event loop would sleep.
+    const until = isIdle ? Math.min(this.#pollUs, now + POLL_SLICE_US) : now
+    do {
+      const looked = this.#readAgain()
+      now = this.nowUs()
+      if (this.#isDue) {
+        this.#isDue = false
+        this.#run(now)
         return
       }
-    }
-    if (now < this.#pollUs) this.#pollAgain(now)
+      if (looked === null) break
+    } while (now < until)
+    if (this.#pollLimit === 0 || (now >= this.#pollUs && this.#hiccups > HICCUPS)) this.#busyPoll.forget()
+    else if (now < this.#pollUs) this.#pollAgain(now)
     else this.#busyPoll.missed(now)
+  }
+
+  #readAgain(): boolean | null {
+    let threw = true
+    this.#polling = true
+    try {
+      const read = this.#polled.readAgain()
+      threw = false
+      return read
+    } finally {
+      this.#polling = false
+      // Where much was read, user code has heard of a part of it, and may throw.
+      if (threw) {
+        this.#isDue = false
+        this.soon()
+      }
+    }
   }
 
   /** Whether a socket may hold more than was read, and there is time to look. */

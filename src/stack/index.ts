@@ -9,13 +9,12 @@ export {
   type ImpairReportEntry,
   type ImpairSpec,
   PROFILES,
-  type Profile,
   type SegmentView,
 } from '../impair/index.ts'
-export { CloseReason, State, type TcpInfo } from '../tcp/index.ts'
+export { CloseReason, type TcpInfo } from '../tcp/index.ts'
 export { canSharePorts, type ErrorCode } from '../tunnel/index.ts'
 export { above } from './above.ts'
-export { type Clock, LoopClock } from './clock.ts'
+export type { Clock } from './clock.ts'
 export { type ControlRequest, controlDirectory, controlPath, type StackRecord } from './control.ts'
 export { defaultStack, optionsFromEnvironment } from './default-stack.ts'
 export { Endpoint, type EndpointOwner } from './endpoint.ts'
@@ -31,7 +30,7 @@ export {
 export { type MibGroup, mibGroups } from './mib.ts'
 export { newSysctl } from './new-sysctl.ts'
 export type { ConnectRequest, Lookup, StackOptions, StackTimers } from './options.ts'
-export { CryptoRandom, type Random, SeededRandom } from './random.ts'
+export { type Random, SeededRandom } from './random.ts'
 export type { SocketRecord, SocketTimer } from './sockets.ts'
 export { Stack, type StackEvents } from './stack.ts'
 export { parseSysctlFile, Sysctl, SysctlError, sysctlKey, sysctlNames, sysctlRange } from './sysctl.ts'

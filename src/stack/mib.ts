@@ -91,6 +91,8 @@ export class Mib implements TcpMib, TunnelCounters {
   TCPFastOpenPassiveFail = 0
   TCPFastOpenListenOverflow = 0
   TCPFastOpenCookieReqd = 0
+  /** Datagrams that were read past the event loop (`busy_poll`). */
+  BusyPollRxPackets = 0
   TCPAutoCorking = 0
   TCPFromZeroWindowAdv = 0
   TCPToZeroWindowAdv = 0

@@ -411,12 +411,18 @@ export class Stack extends EventEmitter<StackEvents> {
   }
 
   #polled(): Polled {
+    const { mib } = this
     const { values } = this.sysctl
     return {
       get limit() {
         return values.busy_poll
       },
-      readAgain: () => this.#tunnel.readAgain(),
+      readAgain: () => {
+        const before = mib.UdpInDatagrams
+        const read = this.#tunnel.readAgain()
+        mib.BusyPollRxPackets += mib.UdpInDatagrams - before
+        return read
+      },
     }
   }
 

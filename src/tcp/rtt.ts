@@ -3,7 +3,7 @@ import { type Seq, seqGt } from '../wire/index.ts'
 /** rfc6298#2: the timeout before the first measurement. */
 export const RTO_INITIAL_US = 1_000_000
 /** rfc6298#5.7: the timeout to begin with when the SYN had to be retransmitted. */
-export const RTO_FALLBACK_US = 3_000_000
+const RTO_FALLBACK_US = 3_000_000
 
 /**
  * Round-trip time and retransmission timeout (rfc9293#3.8.1, rfc6298), smoothed as linux's tcp_rtt_estimator() does: the variance falls

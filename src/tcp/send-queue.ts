@@ -64,27 +64,20 @@ export class SendQueue {
     }
   }
 
-  /** Copies the bytes at `[position, position + length)`, all of which are in the queue, to `target[at …)`. */
-  copyTo(position: number, length: number, target: Buffer, at: number): void {
-    let index = this.#find(position)
-    while (length > 0) {
-      const block = this.#blocks[index] as Block
-      const offset = position - block.start
-      const count = Math.min(length, block.used - offset)
-      block.buffer.copy(target, at, offset, offset + count)
-      position += count
-      at += count
-      length -= count
-      if (length > 0) index++
-    }
-    this.#cursor = index
-  }
-
   /**
-   * The same without a copy, for `count` segments of `length` bytes whose places are `stride` apart: `sink` learns where the bytes are. They stay
-   * there until `release`.
+   * Hands `sink` the bytes from `position` on, all of which are in the queue, for `count` segments of `length` bytes whose places in its buffer begin
+   * at `at` and are `stride` apart. Lent, they are not copied: it learns where they are, and there they stay until `release`.
    */
-  lendTo(position: number, length: number, sink: SegmentSink, at: number, count = 1, stride = 0): void {
+  place(
+    position: number,
+    length: number,
+    count: number,
+    sink: SegmentSink,
+    at: number,
+    stride: number,
+    lent: boolean,
+  ): void {
+    const target = sink.buffer
     let index = this.#find(position)
     let block = this.#blocks[index] as Block
     let offset = position - block.start
@@ -96,7 +89,8 @@ export class SendQueue {
           offset = 0
         }
         const size = Math.min(end - to, block.used - offset)
-        sink.lend?.(to, block.buffer, offset, size)
+        if (lent) sink.lend?.(to, block.buffer, offset, size)
+        else block.buffer.copy(target, to, offset, offset + size)
         to += size
         offset += size
       }

@@ -6,7 +6,7 @@ import type { SegmentSink } from './host.ts'
 /** Shorter payload is copied sooner than it is told where it is. */
 const LEAST_LENT = 512
 
-/** Header and payload into the sink. Ports are the connection's. */
+/** Header and payload into the sink, if it has room. */
 export function write(
   c: Connection,
   sink: SegmentSink,
@@ -16,32 +16,11 @@ export function write(
   retransmission = false,
   ect = false,
 ): boolean {
-  out.srcPort = c.localPort
-  out.dstPort = c.remotePort
-  const header = HEADER_LENGTH + optionsLength(out)
-  if (!sink.reserve(header + length)) {
+  if (!sink.reserve(HEADER_LENGTH + optionsLength(out) + length)) {
     c.blocked = true
     return false
   }
-  const { buffer, offset } = sink
-  encodeHeader(out, buffer, offset)
-  const syn = (out.flags & Flag.SYN) !== 0 ? 1 : 0
-  const summed = !c.checksumOffload || syn === 1
-  if (length > 0) {
-    const { queue } = c.sender
-    const position = c.sender.position(seqAdd(out.seq, syn))
-    // What is lent is released by an ACK or by the connection's end, and those come when the batch is gone.
-    if (length >= LEAST_LENT && sink.lends === true && !summed) queue.lendTo(position, length, sink, offset + header)
-    else queue.copyTo(position, length, buffer, offset + header)
-  }
-  if (summed) writeChecksum(buffer, offset, offset + header + length)
-  const { tracer } = c.host
-  if (tracer !== null) traceSent(tracer, c, now, out, buffer, offset + header, length, retransmission)
-  if (length > 0) c.dataBatch = sink.batch
-  sink.commit(header + length, ect)
-  c.segsOut++
-  // linux: tcpOutSegs leaves out what was sent before (rfc4022).
-  if (!retransmission) c.host.mib.OutSegs++
+  writeRun(c, sink, out, length, 1, now, ect, retransmission)
   return true
 }
 
@@ -55,8 +34,8 @@ export function reserveRun(c: Connection, sink: SegmentSink, out: Segment, lengt
 }
 
 /**
- * `count` segments like `out`, each `length` bytes behind the one before, into the room that `reserveRun` has found: they differ in nothing but their
- * sequence numbers.
+ * `count` segments like `out`, each `length` bytes behind the one before, into the room that was found for them: they differ in nothing but their
+ * sequence numbers. Ports are the connection's.
  */
 export function writeRun(
   c: Connection,
@@ -66,30 +45,41 @@ export function writeRun(
   count: number,
   now: number,
   ect: boolean,
+  retransmission = false,
 ): void {
   out.srcPort = c.localPort
   out.dstPort = c.remotePort
-  const { queue } = c.sender
+  const { sender, host } = c
   const { buffer, offset, stride = 0 } = sink
-  const header = HEADER_LENGTH + optionsLength(out)
-  const position = c.sender.position(out.seq)
-  const lends = length >= LEAST_LENT && sink.lends === true && c.checksumOffload
-  if (lends) queue.lendTo(position, length, sink, offset + header, count, stride)
-  const { tracer } = c.host
-  for (let i = 0; i < count; i++) {
-    const at = offset + i * stride
-    const payload = at + header
-    encodeHeader(out, buffer, at)
-    if (!lends) queue.copyTo(position + i * length, length, buffer, payload)
-    if (!c.checksumOffload) writeChecksum(buffer, at, payload + length)
-    if (tracer !== null) traceSent(tracer, c, now, out, buffer, payload, length, false)
+  const syn = (out.flags & Flag.SYN) !== 0 ? 1 : 0
+  const position = length > 0 ? sender.position(out.seq) + syn : 0
+  const header = encodeHeader(out, buffer, offset)
+  const size = header + length
+  for (let i = 1; i < count; i++) {
     out.seq = seqAdd(out.seq, length)
+    encodeHeader(out, buffer, offset + i * stride)
   }
-  c.dataBatch = sink.batch
-  if (sink.commitRun === undefined) sink.commit(header + length, ect)
-  else sink.commitRun(header + length, count, ect)
+  // A SYN always is: by it the two agree to do without.
+  const summed = !c.checksumOffload || syn === 1
+  if (length > 0) {
+    // What is lent is released by an ACK or by the connection's end, and those come when the batch is gone.
+    const lends = length >= LEAST_LENT && sink.lends === true && !summed
+    sender.queue.place(position, length, count, sink, offset + header, stride, lends)
+  }
+  if (summed) {
+    for (let i = 0; i < count; i++) {
+      const at = offset + i * stride
+      writeChecksum(buffer, at, at + size)
+    }
+  }
+  // Who is shown segments is shown them one by one: `reserveRun` sees to it.
+  if (host.tracer !== null) traceSent(host.tracer, c, now, out, buffer, offset + header, length, retransmission)
+  if (length > 0) c.dataBatch = sink.batch
+  if (sink.commitRun === undefined) sink.commit(size, ect)
+  else sink.commitRun(size, count, ect)
   c.segsOut += count
-  c.host.mib.OutSegs += count
+  // linux: tcpOutSegs leaves out what was sent before (rfc4022).
+  if (!retransmission) host.mib.OutSegs += count
 }
 
 function traceSent(

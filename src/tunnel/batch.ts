@@ -71,6 +71,12 @@ export class BatchPool {
     return batch
   }
 
+  /** `batch` with room for `bytes` more, or a first one where there is none. Null: it has to be sent before. */
+  room(path: UdpPath, batch: Batch | null, bytes: number): Batch | null {
+    if (batch === null) return this.take(path, bytes)
+    return batch.used + bytes <= batch.buffer.length ? batch : this.grow(batch, bytes)
+  }
+
   /** The same batch with room for `bytes` more, in a larger buffer. Null: it cannot grow so far, and stays as it is. */
   grow(batch: Batch, bytes: number): Batch | null {
     const needed = batch.used + bytes

@@ -14,6 +14,7 @@ import {
 import { SHIM_LENGTH } from '../wire/frame.ts'
 import type { TunnelOwner } from './datagrams.ts'
 import { ImpairedFlows } from './impaired-flows.ts'
+import { ImpairedFrames } from './impaired-frames.ts'
 import type { UdpPath } from './path.ts'
 
 /** IP and UDP headers in front of what a datagram holds. */
@@ -24,6 +25,8 @@ export type EcnEmit = Emit<boolean | undefined>
 
 /** What is done to the segments of one path, each direction by itself. */
 export class PathImpairment {
+  /** What the path sends and hears through it. */
+  readonly frames: ImpairedFrames
   readonly #path: UdpPath
   readonly #impairer: Impairer
   readonly #out: Pipeline<boolean | undefined>
@@ -40,6 +43,7 @@ export class PathImpairment {
 
   constructor(path: UdpPath, ordinal: number, impairer: Impairer) {
     this.#path = path
+    this.frames = new ImpairedFrames(path, this)
     this.#ordinal = ordinal
     this.#impairer = impairer
     const local = `${path.localAddress}|${path.localPort}`
@@ -152,6 +156,7 @@ export class PathImpairment {
 
   close(): void {
     this.settle()
+    this.frames.close()
     this.#impairer.closed(this, this.#leaving)
   }
 

@@ -4,6 +4,7 @@ import {
   FrameResult,
   FrameView,
   nextFrame,
+  PROBE_TOKEN_LENGTH,
   SHIM_LENGTH,
   segmentKind,
   writeProbe,
@@ -12,7 +13,7 @@ import {
 import { type Family, familyOf } from './addresses.ts'
 import { type Batch, LARGEST_BATCH } from './batch.ts'
 import type { ErrorCode, Path, PathUser, ReceiveBudget } from './datagrams.ts'
-import type { EcnEmit, PathImpairment } from './impairment.ts'
+import type { PathImpairment } from './impairment.ts'
 import { headerBytes, leastMtu, nextLowerDatagram } from './mtu.ts'
 import { NOBODY, type PathHost } from './path-host.ts'
 import { PathMtu } from './path-mtu.ts'
@@ -22,9 +23,9 @@ const EMPTY = Buffer.alloc(0)
 /** rfc9293#3.1: fifteen words, options and all. */
 const MOST_HEADER = 60
 const view = new FrameView()
-const traced = new FrameView()
 
 export class UdpPath implements Path {
+  readonly host: PathHost
   readonly family: Family
   readonly localAddress: string
   readonly localPort: number
@@ -64,13 +65,10 @@ export class UdpPath implements Path {
   /** The peer, as system calls want it. */
   sockaddr: Buffer | null = null
 
-  readonly #host: PathHost
   readonly #shim: number
   #active = false
   /** What was committed and not flushed. */
   #batch: Batch | null = null
-  /** What came out of the impairment. */
-  #out: Batch | null = null
   /** Bytes of the largest datagram that is packed or sent. */
   #maxDatagram: number
   /** Bytes of the largest into which several frames are packed. */
@@ -98,7 +96,7 @@ export class UdpPath implements Path {
     opened: boolean,
     nowUs: number,
   ) {
-    this.#host = host
+    this.host = host
     this.#shim = host.framed ? SHIM_LENGTH : 0
     this.socket = socket
     this.family = familyOf(remoteAddress)
@@ -142,7 +140,7 @@ export class UdpPath implements Path {
 
   set active(active: boolean) {
     this.#active = active
-    if (active) this.#host.pathActive(this)
+    if (active) this.host.pathActive(this)
   }
 
   // ---- records
@@ -153,7 +151,7 @@ export class UdpPath implements Path {
 
   release(): void {
     if (this.#records > 0) this.#records--
-    this.#host.pathIdle(this)
+    this.host.pathIdle(this)
   }
 
   /** Nobody needs it and nothing is under way. */
@@ -173,10 +171,8 @@ export class UdpPath implements Path {
   close(): void {
     this.closed = true
     this.user = NOBODY
-    if (this.#batch !== null) this.#host.pool.put(this.#batch)
-    if (this.#out !== null) this.#host.pool.put(this.#out)
+    if (this.#batch !== null) this.host.pool.put(this.#batch)
     this.#batch = null
-    this.#out = null
     this.impairment?.close()
     this.impairment = null
     this.buffer = EMPTY
@@ -186,7 +182,7 @@ export class UdpPath implements Path {
 
   reserve(size: number): boolean {
     if (this.closed || (this.crowded && size > MOST_HEADER)) return false
-    const limit = this.#host.owner.settings.tcp_limit_output_bytes
+    const limit = this.host.owner.settings.tcp_limit_output_bytes
     // Most of what waits for its callback is with the kernel already; asking dgram costs more than comparing.
     if (this.socket.waiting > limit && this.socket.queued > limit) {
       if (!this.#blocked) this.socket.blocked.push(this)
@@ -216,13 +212,13 @@ export class UdpPath implements Path {
   commitRun(size: number, count: number, ect: boolean): void {
     const batch = this.#batch
     if (batch === null) return
-    const packable = this.#packable
+    const packable = this.packable
     const kind = segmentKind(ect)
     for (let i = 0; i < count; i++) {
       if (this.#shim !== 0) writeShim(batch.buffer, batch.used, kind, size)
       batch.append(batch.used + this.#shim + size, packable)
     }
-    if (!this.dirty) this.#host.pathDirty(this)
+    if (!this.dirty) this.host.pathDirty(this)
   }
 
   /** Nobody but the system looks at what is written, and that takes it from anywhere. */
@@ -231,7 +227,7 @@ export class UdpPath implements Path {
       this.impairment === null &&
       this.outlet === null &&
       this.socket.gathers &&
-      (this.#host.owner.tracer ?? null) === null
+      (this.host.owner.tracer ?? null) === null
     )
   }
 
@@ -256,7 +252,7 @@ export class UdpPath implements Path {
     if (!this.#awaited || this.closed) return
     this.#awaited = false
     this.user.writable()
-    this.#host.owner.wantTurn()
+    this.host.owner.wantTurn()
   }
 
   /** Sends what was committed, through the impairment if there is one. */
@@ -265,7 +261,7 @@ export class UdpPath implements Path {
     if (batch === null) return
     this.#batch = null
     this.#sent++
-    const tracer = this.#host.owner.tracer ?? null
+    const tracer = this.host.owner.tracer ?? null
     if (batch.loans.count > 0 && !this.lends) batch.loans.settle(batch.buffer)
     if (this.impairment === null) {
       batch.number = this.#sent
@@ -274,18 +270,13 @@ export class UdpPath implements Path {
       return
     }
     this.#gone = this.#sent
-    this.#impair(batch, this.impairment, nowUs)
-    this.#host.pool.put(batch)
-    this.#sendImpaired(nowUs)
+    this.impairment.frames.send(batch, nowUs)
+    this.host.pool.put(batch)
   }
 
   /** Frames that impairment held until now. */
   releaseDelayed(nowUs: number): void {
-    const impairment = this.impairment
-    if (impairment === null) return
-    impairment.releaseOut(nowUs, this.#append)
-    this.#sendImpaired(nowUs)
-    impairment.releaseIn(nowUs, this.#deliver)
+    this.impairment?.frames.release(nowUs)
     this.endImpairment()
   }
 
@@ -299,13 +290,12 @@ export class UdpPath implements Path {
   /** Sends all that waits, due or not. */
   flushAll(nowUs: number): void {
     this.flush(nowUs)
-    this.impairment?.releaseOut(Infinity, this.#append)
-    this.#sendImpaired(nowUs)
+    this.impairment?.frames.releaseOut(Infinity, nowUs)
   }
 
   probe(): void {
     if (this.closed || this.#shim === 0) return
-    const { owner } = this.#host
+    const { owner } = this.host
     this.#token = owner.randomToken()
     this.#writeProbe(FrameKind.Probe, this.#token)
     owner.counters.PathProbesSent++
@@ -316,7 +306,7 @@ export class UdpPath implements Path {
   replyToProbe(token: bigint): void {
     if (this.closed) return
     this.#writeProbe(FrameKind.ProbeReply, token)
-    this.#host.owner.counters.PathProbesAnswered++
+    this.host.owner.counters.PathProbesAnswered++
   }
 
   /** True: it answers our last probe. */
@@ -329,11 +319,11 @@ export class UdpPath implements Path {
     if (!this.#blocked || this.closed) return
     this.#blocked = false
     this.user.writable()
-    this.#host.owner.wantTurn()
+    this.host.owner.wantTurn()
   }
 
   sendFailed(batch: Batch, first: number, last: number, code: ErrorCode): void {
-    const { owner } = this.#host
+    const { owner } = this.host
     switch (code) {
       case 'ECONNREFUSED':
         // The kernel reported what an earlier datagram met, and did not send this one.
@@ -381,15 +371,15 @@ export class UdpPath implements Path {
   mtuChanged(): void {
     const limit = this.#datagramLimit
     if (limit === this.#maxDatagram) return
-    if (this.mtuSearch !== null && limit < this.#maxDatagram) this.#host.owner.counters.PathMtuLowered++
+    if (this.mtuSearch !== null && limit < this.#maxDatagram) this.host.owner.counters.PathMtuLowered++
     this.#maxDatagram = limit
     this.maxSegment = limit - this.#shim
     this.user.maxSegmentChanged()
-    this.#host.owner.wantTurn()
+    this.host.owner.wantTurn()
   }
 
   get mostSegment(): number {
-    const { mtu } = this.#host
+    const { mtu } = this.host
     if (this.mtuSearch === null) return this.maxSegment
     const link = this.mtuSearch.linkMtu - headerBytes(this.family)
     return (mtu.impaired ? Math.min(link, this.#ruled) : link) - this.#shim
@@ -405,13 +395,13 @@ export class UdpPath implements Path {
   sizeAnswered(token: bigint): boolean {
     const size = this.mtuSearch?.take(token) ?? 0
     if (size === 0) return false
-    if (this.mtuSearch?.search.answered(size)) this.#host.owner.counters.PathMtuRaised++
+    if (this.mtuSearch?.search.answered(size)) this.host.owner.counters.PathMtuRaised++
     this.#searchMoved()
     return true
   }
 
   #searchMoved(): void {
-    const { mtuProber, owner } = this.#host
+    const { mtuProber, owner } = this.host
     this.mtuChanged()
     if (this.#active) mtuProber?.add(this, owner.nowUs())
     owner.wantTurn()
@@ -419,18 +409,18 @@ export class UdpPath implements Path {
 
   /** Bytes of UDP payload by what the stack was told. */
   get #ruled(): number {
-    return this.#host.mtu.datagram(this.family, this.loopback, this.socket.budget.granted)
+    return this.host.mtu.datagram(this.family, this.loopback, this.socket.budget.granted)
   }
 
   get #datagramLimit(): number {
     if (this.mtuSearch === null) return Math.min(this.#ruled, this.#refusedSize)
     const found = this.mtuSearch.search.size - headerBytes(this.family)
-    return this.#host.mtu.impaired ? Math.min(found, this.#ruled) : found
+    return this.host.mtu.impaired ? Math.min(found, this.#ruled) : found
   }
 
   #refusedAsTooLarge(batch: Batch, first: number, last: number): void {
     const size = batch.ends[first] - batch.startOf(first)
-    this.#host.owner.counters.UdpTooLarge++
+    this.host.owner.counters.UdpTooLarge++
     // linux: what an earlier datagram met on the way is told to whoever sends next. One that fits every way was not meant.
     const isMeant = size > leastMtu(this.family) - headerBytes(this.family)
     this.tooLarge(isMeant ? size : Infinity)
@@ -448,18 +438,17 @@ export class UdpPath implements Path {
   segmentArrived(buffer: Buffer, start: number, end: number, nowUs: number, ect: boolean, marked: boolean): void {
     this.lastHeardUs = nowUs
     if (this.impairment === null) {
-      this.#host.owner.tracer?.frameReceived?.(nowUs, this, buffer, start, end)
+      this.host.owner.tracer?.frameReceived?.(nowUs, this, buffer, start, end)
       this.user.segmentArrives(buffer, start, end, nowUs, marked)
       return
     }
-    this.impairment.pushIn(buffer, start, end, nowUs, this.#deliver, ect, marked)
-    this.#noteDelay()
+    this.impairment.frames.arrived(buffer, start, end, nowUs, ect, marked)
   }
 
   /** The same, for the first of several in one read: those behind it may be taken along. Returns where the first frame begins that was not. */
   runArrived(buffer: Buffer, start: number, end: number, readEnd: number, nowUs: number): number {
     const { user, impairment } = this
-    const isShown = (this.#host.owner.tracer ?? null) !== null
+    const isShown = (this.host.owner.tracer ?? null) !== null
     if (impairment !== null || isShown || user.runArrives === undefined) {
       this.segmentArrived(buffer, start, end, nowUs, false, false)
       return end
@@ -468,46 +457,22 @@ export class UdpPath implements Path {
     return user.runArrives(buffer, start, end, readEnd, nowUs)
   }
 
-  readonly #deliver: EcnEmit = (buffer, start, end, _ect, marked) => {
-    const { owner } = this.#host
-    const nowUs = owner.nowUs()
-    owner.tracer?.frameReceived?.(nowUs, this, buffer, start, end)
-    this.user.segmentArrives(buffer, start, end, nowUs, marked)
-  }
-
   // ---- inside
 
   /** Bytes up to which frames share a datagram; in bare mode the datagram is the segment, never two in one. */
-  get #packable(): number {
+  get packable(): number {
     return this.#shim === 0 ? 0 : Math.min(this.#maxDatagram, this.#packLimit)
   }
 
   /** The batch that is being written, with room for a frame of `size` bytes. */
   #room(size: number): Batch {
-    let batch = this.#roomIn(this.#batch, size)
+    let batch = this.host.pool.room(this, this.#batch, size)
     if (batch === null) {
-      this.flush(this.#host.owner.nowUs())
-      batch = this.#host.pool.take(this, LARGEST_BATCH)
+      this.flush(this.host.owner.nowUs())
+      batch = this.host.pool.take(this, LARGEST_BATCH)
     }
     this.#batch = batch
     return batch
-  }
-
-  /** The same for what comes out of the impairment. */
-  #outRoom(size: number): Batch {
-    let batch = this.#roomIn(this.#out, size)
-    if (batch === null) {
-      this.send(this.#out!, this.#host.owner.nowUs())
-      batch = this.#host.pool.take(this, LARGEST_BATCH)
-    }
-    this.#out = batch
-    return batch
-  }
-
-  #roomIn(batch: Batch | null, size: number): Batch | null {
-    const { pool } = this.#host
-    if (batch === null) return pool.take(this, size)
-    return batch.used + size <= batch.buffer.length ? batch : pool.grow(batch, size)
   }
 
   /** Sends datagrams as they are; the batch is the socket's from then on. */
@@ -517,44 +482,6 @@ export class UdpPath implements Path {
     socket.send(batch, this.remoteAddress, this.remotePort)
   }
 
-  #sendImpaired(nowUs: number): void {
-    const batch = this.#out
-    this.#out = null
-    if (batch !== null) this.send(batch, nowUs)
-    this.#noteDelay()
-  }
-
-  #noteDelay(): void {
-    if (this.impairment !== null && this.impairment.deadline !== Infinity) this.#host.pathDelayed(this)
-  }
-
-  /** Sends each segment of a batch into the pipeline; what comes out is gathered in a new batch. */
-  #impair(batch: Batch, impairment: PathImpairment, nowUs: number): void {
-    const { buffer, count, ends, used } = batch
-    if (this.#shim === 0) {
-      for (let i = 0; i < count; i++) this.#impairOne(buffer, batch.startOf(i), ends[i], impairment, nowUs, false)
-      return
-    }
-    for (let at = 0; nextFrame(buffer, at, used, view) === FrameResult.Frame; at = view.next) {
-      // Probes are not traffic: they pass.
-      if (view.kind !== FrameKind.Segment) this.#appendFrame(buffer, at, view.next)
-      else this.#impairOne(buffer, view.start, view.end, impairment, nowUs, view.ect)
-    }
-  }
-
-  #impairOne(
-    buffer: Buffer,
-    start: number,
-    end: number,
-    impairment: PathImpairment,
-    nowUs: number,
-    ect: boolean,
-  ): void {
-    const dropped = impairment.droppedOut
-    impairment.pushOut(buffer, start, end, nowUs, this.#append, ect)
-    if (impairment.droppedOut === dropped) this.#host.owner.tracer?.frameSent?.(nowUs, this, buffer, start, end)
-  }
-
   /** Shows the segments of a batch that leaves as it is. */
   #trace(batch: Batch, tracer: Tracer, nowUs: number): void {
     const { buffer, count, ends, used } = batch
@@ -562,38 +489,22 @@ export class UdpPath implements Path {
       for (let i = 0; i < count; i++) tracer.frameSent?.(nowUs, this, buffer, batch.startOf(i), ends[i])
       return
     }
-    for (let at = 0; nextFrame(buffer, at, used, traced) === FrameResult.Frame; at = traced.next) {
-      if (traced.kind === FrameKind.Segment) tracer.frameSent?.(nowUs, this, buffer, traced.start, traced.end)
+    for (let at = 0; nextFrame(buffer, at, used, view) === FrameResult.Frame; at = view.next) {
+      if (view.kind === FrameKind.Segment) tracer.frameSent?.(nowUs, this, buffer, view.start, view.end)
     }
   }
 
-  readonly #append: EcnEmit = (buffer, start, end, ect, marked) => {
-    if (this.closed) return
-    const size = end - start
-    const batch = this.#outRoom(size + this.#shim)
-    const at = batch.used + this.#shim
-    if (this.#shim !== 0) writeShim(batch.buffer, batch.used, segmentKind(ect === true, marked), size)
-    buffer.copy(batch.buffer, at, start, end)
-    batch.append(at + size, this.#packable)
-  }
-
-  #appendFrame(buffer: Buffer, start: number, end: number): void {
-    const batch = this.#outRoom(end - start)
-    buffer.copy(batch.buffer, batch.used, start, end)
-    batch.append(batch.used + end - start, this.#packable)
-  }
-
   #writeProbe(kind: typeof FrameKind.Probe | typeof FrameKind.ProbeReply, token: bigint): void {
-    const batch = this.#room(SHIM_LENGTH + 8)
+    const batch = this.#room(SHIM_LENGTH + PROBE_TOKEN_LENGTH)
     const size = writeProbe(batch.buffer, batch.used, kind, token)
-    batch.append(batch.used + size, this.#packable)
-    if (!this.dirty) this.#host.pathDirty(this)
+    batch.append(batch.used + size, this.packable)
+    if (!this.dirty) this.host.pathDirty(this)
   }
 
   #sendAgain(batch: Batch, first: number, last: number): void {
     const start = batch.startOf(first)
     const size = batch.ends[last - 1] - start
-    const once = this.#host.pool.take(this, size)
+    const once = this.host.pool.take(this, size)
     batch.buffer.copy(once.buffer, 0, start, start + size)
     for (let i = first; i < last; i++) once.append(batch.ends[i] - start, 0)
     once.again = true

@@ -217,7 +217,6 @@ export class UdpTunnel implements Tunnel {
   datagramArrived(socket: UdpSocket, message: Buffer, remoteAddress: string, remotePort: number): void {
     const now = this.owner.nowUs()
     if (this.#closed) return
-    this.#lastRead = socket
     if (socket.divert?.(message, remoteAddress, remotePort)) return
     const { counters } = this.owner
     counters.UdpInDatagrams++
@@ -231,6 +230,7 @@ export class UdpTunnel implements Tunnel {
     if (this.framed) this.#walk(socket, path, message, remoteAddress, remotePort, now)
     else if (message.length < LEAST_SEGMENT) counters.UdpInErrors++
     else this.#deliver(path ?? this.#stranger(socket, remoteAddress, remotePort, now), message, 0, message.length, now)
+    this.#lastRead = socket
     this.owner.wantTurn(message.length)
     this.#unturned += message.length
     if (this.#unturned >= MOST_UNTURNED) {
@@ -338,6 +338,7 @@ export class UdpTunnel implements Tunnel {
   }
 
   readAgain(): boolean | null {
+    if (this.#lastRead?.closed) this.#lastRead = null
     return this.#lastRead?.readAgain() ?? null
   }
 

@@ -12,8 +12,6 @@ export const SHIM_LENGTH = 4
 /** rfc9443#3: in the range that RTP, QUIC, DTLS and STUN leave free. */
 export const SHIM_MAGIC = 0x0a
 export const SHIM_VERSION = 1
-/** The length field has 16 bits. */
-export const MAX_BODY_LENGTH = 0xffff
 /** Bytes of a probe's token. */
 export const PROBE_TOKEN_LENGTH = 8
 

@@ -32,15 +32,13 @@ export const OptionKind = {
 /** The ExID of Fast Open before it was given kind 34; always under kind 254, as Linux wrote it. */
 export const EXID_FAST_OPEN = 0xf989
 /** ours: the ExID of the offer to leave checksums to UDP, under kind 253. */
-export const EXID_CHECKSUM_OFFLOAD = 0x5c1e
+const EXID_CHECKSUM_OFFLOAD = 0x5c1e
 
 /** rfc7323#2.3: a larger shift is taken as 14, so that a window stays below 2^30. */
 export const MAX_WINDOW_SHIFT = 14
-/** rfc2018#3: what a header without other options holds; timestamps leave room for three. */
-export const MAX_SACK_BLOCKS = 4
 /** rfc7413#4.1.1: a cookie has 4 to 16 bytes and an even number of them. */
-export const MIN_COOKIE_LENGTH = 4
-export const MAX_COOKIE_LENGTH = 16
+const MIN_COOKIE_LENGTH = 4
+const MAX_COOKIE_LENGTH = 16
 
 const EOL = OptionKind.Eol
 const NOP = OptionKind.Nop

@@ -194,8 +194,8 @@ export const breaks: Readonly<Record<string, Break>> = {
   'SHLD-11': at(TIMEOUT, ' * RTO_MIN_US + (retries - linear) * rtoMaxUs', ' * RTO_MIN_US'),
   'SHLD-12': at(
     WRITE,
-    'sink.commit(header + length, ect)\n  c.segsOut++',
-    'sink.commit(header + length + (length === 0 && ((out.seq - c.sender.sndUna) | 0) < 0 ? 1 : 0), ect)\n  c.segsOut++',
+    'const size = header + length',
+    'const size = header + length + (length === 0 && ((out.seq - c.sender.sndUna) | 0) < 0 ? 1 : 0)',
   ),
   'SHLD-14': at(WINDOW, 'if (unread + up * unit <= ', 'if (unread < 0 && unread + up * unit <= '),
   'SHLD-15': at(

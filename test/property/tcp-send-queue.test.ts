@@ -24,13 +24,20 @@ const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('release' as const), share }) },
   {
     weight: 4,
-    arbitrary: fc.record({ kind: fc.constant('copy' as const), share, count: fc.integer({ min: 1, max: 70_000 }) }),
+    arbitrary: fc.record({
+      kind: fc.constant('place' as const),
+      share,
+      length: fc.integer({ min: 1, max: 70_000 }),
+      count: fc.integer({ min: 1, max: 4 }),
+      gap: fc.nat(60),
+      lent: fc.boolean(),
+    }),
   },
   { weight: 1, arbitrary: fc.constant({ kind: 'clear' as const }) },
 )
 
 describe('SendQueue', () => {
-  it('gives back every byte at its position, until it is released', () => {
+  it('gives every byte at its position, copied or lent, until it is released', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const queue = new SendQueue()
@@ -52,14 +59,28 @@ describe('SendQueue', () => {
               base += Math.floor((end - base) * one.share)
               queue.release(base)
               break
-            case 'copy': {
+            case 'place': {
               const from = base + Math.floor((end - base) * one.share)
-              const count = Math.min(one.count, end - from)
-              if (count === 0) break
-              const target = Buffer.alloc(count + 2, 0xee)
-              queue.copyTo(from, count, target, 1)
-              expect(target.subarray(1, -1).equals(bytes(from, count))).toBe(true)
-              expect([target[0], target[count + 1]]).toEqual([0xee, 0xee])
+              const { count, gap, lent } = one
+              const length = Math.min(one.length, Math.floor((end - from) / count))
+              if (length === 0) break
+              const expected = Buffer.alloc(gap + count * (length + gap), 0xee)
+              for (let i = 0; i < count; i++) bytes(from + i * length, length).copy(expected, gap + i * (length + gap))
+              const target = Buffer.alloc(expected.length, 0xee)
+              const lend = (at: number, source: Buffer, start: number, size: number): void => {
+                expect(lent).toBe(true)
+                source.copy(target, at, start, start + size)
+              }
+              const sink = {
+                buffer: target,
+                offset: 0,
+                batch: 1,
+                reserve: () => true,
+                commit() {},
+                isWaiting: () => false,
+              }
+              queue.place(from, length, count, { ...sink, lend }, gap, length + gap, lent)
+              expect(target.equals(expected)).toBe(true)
               break
             }
             default:

@@ -371,6 +371,8 @@ export function calmPlan(seed: number): TransferPlan {
     delete stack.impair
     // Room for a window of small datagrams, which take as much of it as large ones.
     delete stack.recvBufferSize
+    // Who says nothing is asked again (tcp_defer_accept).
+    if (plan.client.size === 0) delete (stack.sysctl as Settings).tcp_defer_accept
   }
   return { ...plan, link: { delay: link.delay }, back: { delay: back.delay }, clientStack, serverStack }
 }

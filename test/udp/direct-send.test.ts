@@ -2,6 +2,7 @@ import dgram from 'node:dgram'
 import { once } from 'node:events'
 import { afterEach, expect, it, vi } from 'vitest'
 import { nativeSockets } from '../../src/tunnel/index.ts'
+import { Program } from '../support/program.ts'
 import { listen, newStack } from '../support/stacks.ts'
 
 // Busy sockets send by system calls of their own, where those are to be had: dgram makes the sockets, and reads from them.
@@ -17,13 +18,14 @@ afterEach(() => void vi.restoreAllMocks())
 async function converse(socket: ReturnType<ReturnType<typeof newStack>['net']['connect']>): Promise<void> {
   let next = 0
   await new Promise<void>((resolve, reject) => {
-    socket.on('error', reject)
-    socket.on('data', (chunk: Buffer) => {
+    const onData = (chunk: Buffer): void => {
       if (chunk.length !== 4 || chunk.readUInt32BE(0) !== next)
         reject(new Error(`${next} came back as ${chunk.toString('hex')}`))
-      if (++next === ROUNDS) resolve()
+      if (++next === ROUNDS) resolve(void socket.off('data', onData))
       else socket.write(number(next))
-    })
+    }
+    socket.on('error', reject)
+    socket.on('data', onData)
     socket.write(number(0))
   })
 }
@@ -49,6 +51,22 @@ for (const host of ['127.0.0.1', '::1']) {
     socket.destroy()
   })
 }
+
+it('looks for what comes next where it comes soon, past dgram where the system can (busy_poll)', async () => {
+  // Soon, on a machine that has other things to do.
+  const peer = new Program('peer', { args: ['serve'] })
+  const stack = newStack({ sysctl: { busy_poll: 1_000_000 } })
+  const socket = stack.net.connect({ port: Number(await peer.said('port')), noDelay: true })
+  await peer.said('accepted')
+  peer.tell('echo')
+  await peer.said('echoes')
+  const polled = (): number => stack.counters().BusyPollRxPackets as number
+  // Where that gains nothing it is done for a hundredth of the time.
+  do await converse(socket)
+  while (here && polled() === 0)
+  expect(polled() > 0).toBe(here)
+  socket.destroy()
+})
 
 for (const mtu of [1500, 'auto'] as const) {
   it(`carries ten megabytes in order, gathered from where they were written where the system can, mtu ${mtu}`, async () => {

@@ -8,8 +8,8 @@ import type { LossContext, LossDetector } from './detector.ts'
 
 /** Bits of `tcp_recovery`. */
 export const RACK = 1
-export const RACK_STATIC_REO_WND = 2
-export const RACK_NO_DUPTHRESH = 4
+const RACK_STATIC_REO_WND = 2
+const RACK_NO_DUPTHRESH = 4
 /** rfc8985#6.2 step 4: a widened window lasts for so many recoveries. */
 const REO_WND_PERSIST = 16
 const MAX_REO_WND_STEPS = 255

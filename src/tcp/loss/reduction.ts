@@ -34,7 +34,7 @@ const settle = (controller: CongestionController): void => {
  * Proportional rate reduction (rfc9937, rfc6937): what leaves follows what was delivered, so that the window has come down when the episode
  * ends and sending never stops. Under `ssthresh` it follows the slow-start bound while ACKs make progress, the conservative one otherwise.
  */
-export class Prr implements Reduction {
+class Prr implements Reduction {
   readonly name: string = 'prr'
   /** The window when the episode began (RecoverFS). */
   #priorCwnd = 0
@@ -78,7 +78,7 @@ export class Prr implements Reduction {
 }
 
 /** Rate halving (linux before 3.2: tcp_cwnd_down): one segment leaves for every two that arrive, until the window is down. */
-export class RateHalving implements Reduction {
+class RateHalving implements Reduction {
   readonly name: string = 'rate_halving'
   #halves = 0
   /** Half of what was delivered since the episode began, less what was sent: ACKs may come many at a time. */
@@ -108,7 +108,7 @@ export class RateHalving implements Reduction {
 }
 
 /** rfc6675#5: the window falls at once, and what is in the network (`pipe`) decides when sending goes on. */
-export class ImmediateCut implements Reduction {
+class ImmediateCut implements Reduction {
   readonly name: string = 'rfc6675'
 
   begin(controller: CongestionController): void {
@@ -128,7 +128,7 @@ export class ImmediateCut implements Reduction {
  * Window inflation (rfc5681#3.2 steps 3 to 6, rfc6582#3.2): half at once, plus a segment for each duplicate, less what a partial ACK
  * acknowledged. It reckons with all that is outstanding; our senders with what is in the network, so the difference is made up for.
  */
-export class Inflation implements Reduction {
+class Inflation implements Reduction {
   readonly name: string = 'rfc5681'
 
   begin(controller: CongestionController, board: Scoreboard): void {

@@ -45,6 +45,10 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     case 'write':
       socket?.write(data)
       break
+    case 'echo':
+      socket?.on('data', (data) => void socket?.write(data))
+      say('echoes')
+      break
     case 'end':
       socket?.end()
       break

@@ -227,16 +227,16 @@ describe('LoopClock', () => {
   describe('that polls', () => {
     const POLLING = 'polled'
 
-    /** One that is answered soon, whatever soon is on this machine, until it polls; `answers` are what it then finds. */
-    async function pollingClock(limit: number, answers: (boolean | null)[]) {
+    /** One that is answered soon, whatever soon is on this machine, until it polls; then it finds what `look` says. */
+    async function pollingClock(limit: number, look: (clock: LoopClock) => boolean | null = () => false) {
       const log: string[] = []
+      const looks = { count: 0 }
       const clock = newClock({
         limit,
         readAgain: () => {
-          const answer = answers.shift() ?? false
+          looks.count++
           if (log.at(-1) !== POLLING) log.push(POLLING)
-          if (answer) clock.soon(60)
-          return answer
+          return look(clock)
         },
       })
       clock.start(
@@ -250,18 +250,84 @@ describe('LoopClock', () => {
         await new Promise(setImmediate)
         await new Promise(setImmediate)
       }
-      return { clock, log }
+      return { clock, log, looks }
     }
 
     it('turns at once for what it finds', async () => {
-      const { log } = await pollingClock(3_600_000_000, [false, false, true, false, true])
-      while (log.filter((what) => what === POLLING).length < 3) await new Promise(setImmediate)
+      let left = 5
+      const { log } = await pollingClock(3_600_000_000, (clock) => {
+        if (--left !== 2 && left !== 0) return false
+        clock.soon(60)
+        return true
+      })
+      while (left > -10) await new Promise(setImmediate)
       expect(log.slice(log.indexOf(POLLING))).toEqual([POLLING, 'turn', POLLING, 'turn', POLLING])
+    })
+
+    it('and in another turn, where whoever heard of it threw', async () => {
+      const failure = new Error('user code')
+      const others = process.listeners('uncaughtException')
+      process.removeAllListeners('uncaughtException')
+      try {
+        const thrown = new Promise((resolve) => process.once('uncaughtException', resolve))
+        let throws = true
+        const { log } = await pollingClock(3_600_000_000, (clock) => {
+          if (!throws) return false
+          throws = false
+          clock.soon(60)
+          throw failure
+        })
+        expect(await thrown).toBe(failure)
+        const rest = (): string[] => log.slice(log.indexOf(POLLING))
+        while (rest().length < 3) await new Promise(setImmediate)
+        expect(rest()).toEqual([POLLING, 'turn', POLLING])
+      } finally {
+        for (const other of others) process.on('uncaughtException', other)
+      }
+    })
+
+    it('goes on looking when what it read leads to nothing', async () => {
+      let reads = 0
+      const { log, looks } = await pollingClock(3_600_000_000, () => ++reads === 1)
+      while (looks.count < 10) await new Promise(setImmediate)
+      expect(log.slice(log.indexOf(POLLING))).toEqual([POLLING])
+    })
+
+    it('looks once, and no more, while other clocks have their turns', async () => {
+      const { looks } = await pollingClock(3_600_000_000)
+      const other = newClock()
+      let turns = 0
+      await new Promise<void>((resolve) => {
+        other.start(
+          () => {},
+          () => {
+            if (++turns === 1) looks.count = 0
+            if (turns === 100) resolve()
+            else other.soon()
+          },
+        )
+        other.soon()
+      })
+      expect(looks.count).toBeGreaterThan(0)
+      expect(looks.count).toBeLessThanOrEqual(100)
+    })
+
+    it('looks once, and no more, while the loop has other work', async () => {
+      const { looks } = await pollingClock(3_600_000_000)
+      stall(1)
+      await new Promise(setImmediate)
+      looks.count = 0
+      for (let i = 0; i < 100; i++) {
+        stall(1)
+        await new Promise(setImmediate)
+      }
+      expect(looks.count).toBeGreaterThan(0)
+      expect(looks.count).toBeLessThanOrEqual(100)
     })
 
     it('lets the event loop go on, which finds what it cannot', async () => {
       const { receiver, sender } = await sockets()
-      const { clock, log } = await pollingClock(3_600_000_000, new Array(1_000_000).fill(null))
+      const { clock, log } = await pollingClock(3_600_000_000, () => null)
       receiver.on('message', () => {
         log.push('read')
         clock.soon(60)
@@ -274,42 +340,23 @@ describe('LoopClock', () => {
       }
     })
 
-    it('does not keep from its work a loop that has some', async () => {
-      const { clock, log } = await pollingClock(3_600_000_000, [])
-      clock.soon(60)
-      await new Promise(setImmediate)
-      log.length = 0
-      for (let i = 0; i < 100; i++) {
-        stall(1)
-        await new Promise(setImmediate)
-      }
-      expect(log).toEqual([])
-    })
-
     it('gives up in time', async () => {
-      const { log } = await pollingClock(1000, [])
+      const { looks } = await pollingClock(1000)
       await passed(5)
-      log.length = 0
+      looks.count = 0
       await passed(5)
-      expect(log).toEqual([])
+      expect(looks.count).toBe(0)
     })
 
-    it('does nothing of the kind for who is not held, nor after its end', async () => {
-      const { clock, log } = await pollingClock(3_600_000_000, [])
-      clock.hold(false)
-      clock.soon(60)
-      await new Promise(setImmediate)
-      log.length = 0
-      clock.soon(60)
-      await passed(5)
-      expect(log).toEqual(['turn'])
-      clock.hold(true)
-      clock.soon(60)
-      await new Promise(setImmediate)
-      clock.stop()
-      log.length = 0
-      await passed(5)
-      expect(log).toEqual([])
+    it('ends at once for who is not held any more, and with the clock', async () => {
+      for (const end of ['hold', 'stop'] as const) {
+        const { clock, looks } = await pollingClock(3_600_000_000)
+        clock[end](false)
+        await new Promise(setImmediate)
+        looks.count = 0
+        await passed(5)
+        expect(looks.count).toBe(0)
+      }
     })
   })
 

@@ -11,7 +11,6 @@ function bytes(from: number, count: number): Buffer {
 function expectAt(queue: SendQueue, position: number, expected: Buffer): void {
   const { length } = expected
   const target = Buffer.alloc(length + 4, 0xee)
-  queue.copyTo(position, length, target, 2)
   const lent: Buffer[] = []
   const sink = {
     reserve: () => true,
@@ -25,7 +24,9 @@ function expectAt(queue: SendQueue, position: number, expected: Buffer): void {
       lent.push(source.subarray(start, start + size))
     },
   }
-  queue.lendTo(position, length, sink, 2)
+  queue.place(position, length, 1, sink, 2, 0, true)
+  expect(target.every((byte) => byte === 0xee)).toBe(true)
+  queue.place(position, length, 1, sink, 2, 0, false)
   expect(Buffer.concat(lent).equals(expected), `lent at ${position}`).toBe(true)
   expect(target.equals(Buffer.concat([Buffer.alloc(2, 0xee), expected, Buffer.alloc(2, 0xee)])), `at ${position}`).toBe(
     true,
