@@ -19,7 +19,7 @@ export async function takeSample(
   profile?: { server: string; client: string; interval: number },
 ): Promise<Sample> {
   const limit = PATIENCE * measurement.seconds(settings) + MORE_PATIENCE_SECONDS
-  const program = await compiledPeer()
+  const program = await compiledPeer('.')
   // Both begin at once: it is their start that takes the time.
   const server = new Peer(program, limit)
   const client = new Peer(program, limit)

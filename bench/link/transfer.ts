@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { compiledPeer } from '../compiled-peer.ts'
 import { PeerProcess } from '../peer-process.ts'
 import type { Buffers } from './buffers.ts'
 import type { Cell } from './cells.ts'
@@ -12,7 +12,6 @@ import type { Emulator, LinkCounters } from './emulator.ts'
 import { Namespaces } from './namespaces.ts'
 import type { Answer, Order, Received, Sent, Task } from './peer.ts'
 
-const PEER = fileURLToPath(new URL('peer.ts', import.meta.url))
 /** Beyond the time of the transfer; something is broken then, ms. */
 const LIMIT = 30_000
 
@@ -60,6 +59,7 @@ export async function transfer(
   options: TransferOptions,
 ): Promise<Transfer> {
   const { cell, seed, seconds, queue } = options
+  const program = await compiledPeer('link')
   const undo: (() => void)[] = []
   const clean = (): void => {
     for (const step of undo.splice(0).reverse()) step()
@@ -72,7 +72,7 @@ export async function transfer(
     undo.push(() => link.kill())
     await link.ready
     const pairs = contenders.map((contender, i) => {
-      const pair = new FlowPeers(namespaces, contender, i, options)
+      const pair = new FlowPeers(program, namespaces, contender, i, options)
       undo.push(() => pair.kill())
       return pair
     })
@@ -101,10 +101,10 @@ class FlowPeers {
   readonly #receiver: Peer
   #port = 0
 
-  constructor(namespaces: Namespaces, contender: Contender, index: number, options: TransferOptions) {
+  constructor(program: string, namespaces: Namespaces, contender: Contender, index: number, options: TransferOptions) {
     const { seconds, buffers, sampleEvery } = options
-    this.#receiver = new Peer(namespaces.receiver)
-    this.#sender = new Peer(namespaces.sender)
+    this.#receiver = new Peer(program, namespaces.receiver)
+    this.#sender = new Peer(program, namespaces.sender)
     const task = (role: Task['role']): Task => {
       const trace =
         options.trace === null || contender.side !== 'sluice'
@@ -154,8 +154,8 @@ class Peer extends PeerProcess {
   /** Rejects when the process fails; it never resolves. */
   readonly broken: Promise<never>
 
-  constructor(namespace: string) {
-    const command = ['netns', 'exec', namespace, process.execPath, ...process.execArgv, PEER]
+  constructor(program: string, namespace: string) {
+    const command = ['netns', 'exec', namespace, process.execPath, program]
     super(spawn('ip', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
     this.broken = new Promise((_, reject) => {
       this.child.on('error', reject)
