@@ -30,7 +30,7 @@ function bdpOf(roundTrip: number): Measurement {
     options: {
       impair: { out: { delay: roundTrip / 2 } },
       sysctl: { tcp_rmem: [4096, BUFFER, BUFFER], tcp_wmem: [4096, BUFFER, BUFFER] },
-      connect: { congestionControl: 'fixed', congestionOptions: { rate: RATE } },
+      connect: { tcp: { congestionControl: 'fixed', congestionOptions: { rate: RATE } } },
     },
     settings: (quick) => ({
       connections: 1,

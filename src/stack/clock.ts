@@ -56,11 +56,11 @@ const LONGEST_MS = 0x7fffffff
 export interface Polled {
   /** µs for which to look for what comes next (`net.core.busy_poll`); 0: not at all. */
   readonly limit: number
-  /** Reads, past the event loop, what there is, and asks for a turn; false: nothing. Null: that is the event loop's to find. */
-  readAgain(): boolean | null
+  /** Reads, past the event loop, what there is, and asks for a turn where that is something. False: it is the event loop's to find. */
+  readAgain(): boolean
 }
 
-const NOTHING_POLLED: Polled = { limit: 0, readAgain: () => null }
+const NOTHING_POLLED: Polled = { limit: 0, readAgain: () => false }
 /** Of all clocks: what each of them polls for may be waiting for the turn of another. */
 let turnsDue = 0
 
@@ -243,28 +243,28 @@ export class LoopClock implements Clock {
     if (!isIdle) this.#hiccups++
     // One look is always worth it; more, while the event loop would sleep.
     const until = isIdle ? Math.min(this.#pollUs, now + POLL_SLICE_US) : now
+    let looks: boolean
     do {
-      const looked = this.#readAgain()
+      looks = this.#readAgain()
       now = this.nowUs()
       if (this.#isDue) {
         this.#isDue = false
         this.#run(now)
         return
       }
-      if (looked === null) break
-    } while (now < until)
+    } while (looks && now < until)
     if (this.#pollLimit === 0 || (now >= this.#pollUs && this.#hiccups > HICCUPS)) this.#busyPoll.forget()
     else if (now < this.#pollUs) this.#pollAgain(now)
     else this.#busyPoll.missed(now)
   }
 
-  #readAgain(): boolean | null {
+  #readAgain(): boolean {
     let threw = true
     this.#polling = true
     try {
-      const read = this.#polled.readAgain()
+      const looked = this.#polled.readAgain()
       threw = false
-      return read
+      return looked
     } finally {
       this.#polling = false
       // Where much was read, user code has heard of a part of it, and may throw.

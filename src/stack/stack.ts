@@ -419,9 +419,9 @@ export class Stack extends EventEmitter<StackEvents> {
       },
       readAgain: () => {
         const before = mib.UdpInDatagrams
-        const read = this.#tunnel.readAgain()
+        const looked = this.#tunnel.readAgain()
         mib.BusyPollRxPackets += mib.UdpInDatagrams - before
-        return read
+        return looked
       },
     }
   }

@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts'
-import { probeTimeout } from './loss/tlp.ts'
+import { probeDelay } from './loss/tlp.ts'
 import { CaState } from './state.ts'
 import { OFF } from './timers.ts'
 
@@ -34,6 +34,6 @@ export function scheduleProbe(c: Connection, now: number): void {
   if (caState !== CaState.Open && caState !== CaState.CWR) return
   // Not while SACKs tell of holes: then RACK is at work.
   if (sender.board.sackedOutSegs > 0) return
-  const at = now + probeTimeout(rtt.srtt, sender.board.packetsOutSegs)
+  const at = now + probeDelay(rtt.srtt, sender.board.packetsOutSegs)
   timers.probe = timers.rexmit === OFF ? at : Math.min(at, timers.rexmit)
 }

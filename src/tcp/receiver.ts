@@ -53,8 +53,7 @@ export class Receiver {
   mostMss = 65_535
   /** Bytes in order that the application has not taken. */
   unread = 0
-  /** Bytes in order received in all. */
-  /** −0: see `SendQueue`. */
+  /** Bytes in order received in all. −0: see `SendQueue`. */
   bytesReceived = -0
   /** What came twice: each is told by an ACK of its own (rfc2883#4), the first by the next. */
   duplicates: Block[] = NO_DUPLICATES

@@ -205,7 +205,7 @@ export interface Tunnel {
   deadlinePassed(nowUs: number): void
   /** Sends everything that waits, impaired or not, without waiting for the event loop: at process exit. */
   flushSync(): void
-  /** Reads what has come to the socket that was read last, without waiting for the event loop. False: nothing; null: this cannot be done. */
-  readAgain(): boolean | null
+  /** Reads what has come to the socket that was read last, without waiting for the event loop. False: it cannot. */
+  readAgain(): boolean
   close(): void
 }

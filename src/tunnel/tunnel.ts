@@ -337,9 +337,9 @@ export class UdpTunnel implements Tunnel {
     else this.owner.counters.PathProbesIgnored++
   }
 
-  readAgain(): boolean | null {
+  readAgain(): boolean {
     if (this.#lastRead?.closed) this.#lastRead = null
-    return this.#lastRead?.readAgain() ?? null
+    return this.#lastRead?.readAgain() ?? false
   }
 
   receiveFailed(socket: UdpSocket, code: ErrorCode): void {

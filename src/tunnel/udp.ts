@@ -428,19 +428,20 @@ export class UdpSocket {
     if (this.#io !== null && this.#mayReadOn) this.#readOn(this.#io)
   }
 
-  /** Reads what there is, past dgram. False: nothing came; null: it cannot, or has to let the event loop go on. */
-  readAgain(): boolean | null {
-    return this.closed || this.#io === null || !this.#mayReadOn ? null : this.#readOn(this.#io)
+  /** Reads what there is, past dgram. False: it cannot, or has to let the event loop go on. */
+  readAgain(): boolean {
+    if (this.closed || this.#io === null || !this.#mayReadOn) return false
+    this.#readOn(this.#io)
+    return true
   }
 
-  #readOn(io: NativeIo): boolean {
+  #readOn(io: NativeIo): void {
     for (let reads = 0; reads < MOST_READS && !this.closed; reads++) {
       const slab = slabWithRoom()
       const count = io.receive(this.#fd, slab.buffer, slab.used, LARGEST_READ)
       if (typeof count === 'string') {
-        if (count === 'EAGAIN') return reads > 0
-        this.#user.receiveFailed(this, count)
-        return true
+        if (count !== 'EAGAIN') this.#user.receiveFailed(this, count)
+        return
       }
       this.#user.datagramArrived(this, slab.take(count), io.remoteAddress, io.remotePort)
     }
@@ -449,7 +450,6 @@ export class UdpSocket {
     setImmediate(() => {
       this.#mayReadOn = true
     })
-    return true
   }
 
   readonly #onError = (error: Error): void => {

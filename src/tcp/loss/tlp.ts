@@ -20,7 +20,7 @@ export const TlpVerdict = {
 export type TlpVerdict = (typeof TlpVerdict)[keyof typeof TlpVerdict]
 
 /** rfc8985#7.2 TLP_calc_PTO, as Linux rounds it, µs from now. */
-export function probeTimeout(srtt: number, segmentsOut: number): number {
+export function probeDelay(srtt: number, segmentsOut: number): number {
   if (srtt === 0) return PTO_INITIAL_US
   return 2 * srtt + (segmentsOut === 1 ? MAX_ACK_DELAY_US : TIMER_MIN_US)
 }

@@ -244,17 +244,21 @@ describe('receiving', () => {
   it('reads again where it read last, when it is asked to', () => {
     const { own, waiting, socket } = readingHost()
     const { tunnel } = own
-    expect(tunnel.readAgain()).toBe(null)
-    socket.emit('message', frames(40), { address: THERE, port: 80 })
     expect(tunnel.readAgain()).toBe(false)
+    socket.emit('message', frames(40), { address: THERE, port: 80 })
+    own.turns = 0
+    expect(tunnel.readAgain()).toBe(true)
+    expect(own.turns).toBe(0)
     waiting.push(frames(41), frames(42))
     expect(tunnel.readAgain()).toBe(true)
+    expect(own.turns).toBe(2)
     expect(own.heard[0].segments.map((segment) => segment.length)).toEqual([40, 41, 42])
     waiting.push('ECONNREFUSED')
     expect(tunnel.readAgain()).toBe(true)
     expect(own.heard[0].calls).toEqual(['refused'])
+    expect(own.turns).toBe(3)
     tunnel.close()
-    expect(tunnel.readAgain()).toBe(null)
+    expect(tunnel.readAgain()).toBe(false)
   })
 
   it('loses one datagram of a read to a bad frame, and no more', () => {
