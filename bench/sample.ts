@@ -1,12 +1,14 @@
 // Takes one sample: two processes, one serves, one drives; none is left when it is done.
 
 import { fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { compiledPeer } from './compiled-peer.ts'
 import type { Measurement, Sample, Settings } from './measurements/index.ts'
 import type { Answer, Order, Task } from './peer.ts'
 import { PeerProcess } from './peer-process.ts'
 import type { Variant } from './transports/index.ts'
 
+const SOURCE = fileURLToPath(new URL('peer.ts', import.meta.url))
 /** Something is broken when a sample takes so many times as long as it should, and this much longer. */
 const PATIENCE = 4
 const MORE_PATIENCE_SECONDS = 60
@@ -19,7 +21,8 @@ export async function takeSample(
   profile?: { server: string; client: string; interval: number },
 ): Promise<Sample> {
   const limit = PATIENCE * measurement.seconds(settings) + MORE_PATIENCE_SECONDS
-  const program = await compiledPeer('.')
+  // A profile is to name the folders of src, which what is published does not know any more.
+  const program = profile === undefined ? await compiledPeer('.') : SOURCE
   // Both begin at once: it is their start that takes the time.
   const server = new Peer(program, limit)
   const client = new Peer(program, limit)
@@ -49,7 +52,11 @@ class Peer extends PeerProcess {
   readonly #limit: number
 
   constructor(program: string, limit: number) {
-    super(fork(program, [], { execArgv: ['--expose-gc'] }))
+    const how =
+      program === SOURCE
+        ? { execArgv: [...process.execArgv, '--expose-gc'], env: { ...process.env, SLUICE_BENCH_SOURCES: '1' } }
+        : { execArgv: ['--expose-gc'] }
+    super(fork(program, [], how))
     this.#limit = limit
     // What goes wrong with it shows in its end.
     this.child.on('error', () => {})
