@@ -2,12 +2,16 @@ import type { SegmentSink } from './host.ts'
 
 const MAX_BLOCK = 65_536
 const MIN_BLOCK = 1024
-/** Free blocks of the largest and of the smallest size kept by the process for the next queue that needs one: 16 MiB where as much was once under way, and 1 MiB. */
-const MAX_SPARE_BLOCKS = 256
-const MAX_SPARE_SMALL = 1024
+/** Bytes of free blocks of each size that the process keeps for the next queue that needs one: as much as was once under way, and no more than this. */
+const MOST_SPARE = 4 << 20
+const MOST_SPARE_LARGEST = 16 << 20
 
-const spareBlocks: Buffer[] = []
-const spareSmall: Buffer[] = []
+/** By powers of two from the smallest size on. */
+const spare: Buffer[][] = Array.from({ length: sizeClass(MAX_BLOCK) + 1 }, () => [])
+
+function sizeClass(size: number): number {
+  return Math.clz32(MIN_BLOCK) - Math.clz32(size)
+}
 
 interface Block {
   readonly buffer: Buffer
@@ -143,9 +147,7 @@ export class SendQueue {
     // A connection that has filled a block is likely to fill a larger one.
     const least = Math.max(wanted, this.length)
     while (size < least && size < MAX_BLOCK) size *= 2
-    const buffer =
-      (size === MAX_BLOCK ? spareBlocks.pop() : size === MIN_BLOCK ? spareSmall.pop() : undefined) ??
-      Buffer.allocUnsafeSlow(size)
+    const buffer = (spare[sizeClass(size)] as Buffer[]).pop() ?? Buffer.allocUnsafeSlow(size)
     const block = { buffer, start: this.#end, used: 0 }
     if (this.#blocks === NO_BLOCKS) this.#blocks = [block]
     else this.#blocks.push(block)
@@ -175,7 +177,7 @@ export class SendQueue {
 const RELEASED: Block = { buffer: Buffer.alloc(0), start: -1, used: 0 }
 
 function recycle(buffer: Buffer): void {
-  if (buffer.length === MIN_BLOCK) {
-    if (spareSmall.length < MAX_SPARE_SMALL) spareSmall.push(buffer)
-  } else if (buffer.length === MAX_BLOCK && spareBlocks.length < MAX_SPARE_BLOCKS) spareBlocks.push(buffer)
+  const { length: size } = buffer
+  const free = spare[sizeClass(size)] as Buffer[]
+  if (free.length * size < (size === MAX_BLOCK ? MOST_SPARE_LARGEST : MOST_SPARE)) free.push(buffer)
 }
