@@ -8,8 +8,8 @@ const COMPILED = join(HERE, 'compiled')
 const made = new Map<string, Promise<string>>()
 
 /**
- * `peer.ts` of a folder here as JavaScript, made once in a process. What makes JavaScript of TypeScript as it is loaded stays in memory and keeps a thread of its own,
- * and a transport that is written in JavaScript would pay for that: a third of its throughput.
+ * `peer.ts` of a folder here as JavaScript, made once in a process. What makes JavaScript of TypeScript as it is loaded stays in memory and keeps a
+ * thread of its own, and a transport that is written in JavaScript would pay for that: a third of its throughput.
  */
 export function compiledPeer(folder: string): Promise<string> {
   const path = made.get(folder) ?? compile(folder)
