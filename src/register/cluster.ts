@@ -39,7 +39,8 @@ export function listenInWorker(patches: Patches): void {
     this.once('listening', () => {
       servers.add(this)
       this.once('close', () => servers.delete(this))
-      announce(this, options.host)
+      // Behind a gateway the kernel's port is the primary's, which hears of it by itself, and not before the port is there.
+      if (registration()?.gateways === undefined || options.port === 0) announce(this, options.host)
     })
     return callback === null ? original.call(this, options) : original.call(this, options, callback)
   } satisfies Listen)

@@ -205,6 +205,8 @@ describe('sluice run', () => {
     command.end()
     expect(await command.status).toBe(0)
     expect(command.stderr).toBe('')
+    // Node's primary hears of each worker's server once.
+    expect(text(command)).toContain('said by 1,2\n')
   })
 
   it('leaves alone what --except names, and takes only what --only does', async () => {

@@ -11,11 +11,17 @@ if (cluster.isPrimary) {
       for (const _ of [1, 2]) cluster.fork({ PORT: String(port) })
     })
   })
-  let listening = 0
-  cluster.on('listening', (_worker, { port }) => {
-    if (++listening === 2) console.log('listening', port)
+  const said = []
+  cluster.on('listening', (worker, { port }) => {
+    said.push(worker.id)
+    if (new Set(said).size === 2) console.log('listening', port)
   })
-  process.stdin.once('end', () => cluster.disconnect()).resume()
+  process.stdin
+    .once('end', () => {
+      console.log('said by', said.sort().join())
+      cluster.disconnect()
+    })
+    .resume()
 } else {
   const server = createServer((req, res) => {
     res.setHeader('connection', 'close').end(JSON.stringify({ length: req.rawTrailers.length }))
