@@ -55,12 +55,12 @@ const LONGEST_MS = 0x7fffffff
 /** What a clock polls, instead of letting the process sleep. */
 export interface Polled {
   /** µs for which to look for what comes next (`net.core.busy_poll`); 0: not at all. */
-  readonly limit: number
+  limit(): number
   /** Reads, past the event loop, what there is, and asks for a turn where that is something. False: it is the event loop's to find. */
   readAgain(): boolean
 }
 
-const NOTHING_POLLED: Polled = { limit: 0, readAgain: () => false }
+const NOTHING_POLLED: Polled = { limit: () => 0, readAgain: () => false }
 /** Of all clocks: what each of them polls for may be waiting for the turn of another. */
 let turnsDue = 0
 
@@ -226,7 +226,7 @@ export class LoopClock implements Clock {
 
   /** Who keeps no loop open has nobody that waits. */
   get #pollLimit(): number {
-    return this.#held ? this.#polled.limit : 0
+    return this.#held ? this.#polled.limit() : 0
   }
 
   #pollAgain(now: number): void {

@@ -32,10 +32,10 @@ export interface EndpointHost {
   orphaned(endpoint: Endpoint, now: number): void
   /** The number of endpoints that hold the event loop open went up or down by one. */
   held(by: 1 | -1): void
-  /** The books of memory are to be kept to the byte (`tcp_mem`). */
-  readonly memoryPressure: boolean
-  /** Seconds (`exit_linger`). */
-  readonly exitLinger: number
+  /** Under pressure its books are to be kept to the byte (`tcp_mem`). */
+  readonly memory: { readonly pressure: boolean }
+  /** Seconds. */
+  readonly sysctl: { readonly exit_linger: number }
 }
 
 /**
@@ -131,7 +131,7 @@ export class Endpoint implements WheelItem {
     const data = this.connection.read(this.#host.nowUs())
     if (data === null) return null
     const freed = this.accounted - this.connection.memory
-    const noteworthy = freed >= NOTEWORTHY || (freed > 0 && this.#host.memoryPressure)
+    const noteworthy = freed >= NOTEWORTHY || (freed > 0 && this.#host.memory.pressure)
     if (this.connection.ackPolicy.now || this.#closedOwed || noteworthy) this.#host.ready(this)
     return data
   }
@@ -322,7 +322,7 @@ export class Endpoint implements WheelItem {
       hold = (owes || (connection.orphan && awaitsFin)) && !this.#lingered
       if (!hold) this.#lingerUntil = null
       else {
-        const seconds = this.linger > 0 ? this.linger : this.#host.exitLinger
+        const seconds = this.linger > 0 ? this.linger : this.#host.sysctl.exit_linger
         const until = this.#host.nowUs() + (owes ? seconds : Math.min(seconds, FIN_LINGER)) * 1_000_000
         // What it owes is paid: for the peer's FIN alone it does not stay as long.
         if (this.#lingerUntil === null || (!owes && !this.#finLingers)) {

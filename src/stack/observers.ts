@@ -19,11 +19,15 @@ const sinceOriginMs = performance.now.bind(performance)
 
 /** Everybody who watches a stack. */
 export class Observers {
-  /** All of them as one; null: nobody. */
-  tracer: Tracer | null = null
+  /** Hears of all of them as one, or of nobody. */
+  readonly #changed: (tracer: Tracer | null) => void
   /** The one that was assigned to `stack.tracer`. */
   #assigned: Tracer | null = null
   readonly #others: Tracer[] = []
+
+  constructor(changed: (tracer: Tracer | null) => void) {
+    this.#changed = changed
+  }
 
   get assigned(): Tracer | null {
     return this.#assigned
@@ -73,6 +77,6 @@ export class Observers {
   }
 
   #join(): void {
-    this.tracer = tee(this.#assigned === null ? this.#others : [this.#assigned, ...this.#others])
+    this.#changed(tee(this.#assigned === null ? this.#others : [this.#assigned, ...this.#others]))
   }
 }

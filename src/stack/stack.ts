@@ -57,16 +57,25 @@ export interface StackEvents {
   close: []
 }
 
-/** What the parts of a stack see of it. */
-type Host = FlowsHost &
-  ListenerHost &
-  OpeningHost &
-  StrangersHost &
-  SynQueueHost &
-  TimeWaitHost &
-  TunnelOwner &
-  TurnHost &
-  UpkeepHost
+type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] }
+
+/**
+ * What the parts of a stack see of it. Object literals without accessors: an accessor makes a hash table of them, and they are read many times for
+ * each segment.
+ */
+type Host = Writable<
+  FlowsHost &
+    ListenerHost &
+    OpeningHost &
+    StrangersHost &
+    SynQueueHost &
+    TimeWaitHost &
+    TunnelOwner &
+    TurnHost &
+    UpkeepHost
+>
+/** Parts that others see, and that see the host themselves. */
+type Parts = 'opening' | 'rebinding' | 'synQueue' | 'timeWait' | 'tunnel'
 
 /**
  * A host: its own ports, parameters, counters, timers and UDP sockets. `import net from 'sluice'` uses the default one; make as many as you like.
@@ -98,9 +107,7 @@ export class Stack extends EventEmitter<StackEvents> {
   readonly #strangers: Strangers
   readonly #upkeep: Upkeep
   readonly #rebinding: Rebinding | null
-  readonly #fastOpenKeys: FastOpenKeys
-  readonly #fastOpenCache = new FastOpenCache()
-  readonly #tcpHost: TcpHost
+  readonly #tcpHost: Writable<TcpHost>
   readonly #host: Host
   readonly #listeners = new Set<Listener>()
   readonly #ports = new ListenPorts<Listener>()
@@ -114,7 +121,10 @@ export class Stack extends EventEmitter<StackEvents> {
   readonly #replies = new Replies(this.mib, this.#outSegment)
   /** Made when asked for: most hosts never load what impairs. */
   #impair: ImpairControl | null = null
-  readonly #observers = new Observers()
+  readonly #observers = new Observers((tracer) => {
+    this.#tcpHost.tracer = tracer
+    this.#host.tracer = tracer
+  })
   #held = 0
   #closed: Promise<void> | null = null
   #whenIdle: (() => void) | null = null
@@ -135,19 +145,19 @@ export class Stack extends EventEmitter<StackEvents> {
     this.#ephemeral = new EphemeralPorts(this.#random)
     this.#wheel = new Wheel<WheelItem>(this.#clock.nowUs())
     this.#tcpHost = this.#makeTcpHost()
-    this.#host = this.#makeHost()
-    this.#turn = new Turn(this.#host)
-    this.#timeWait = new TimeWaitTable(this.#host)
-    this.#synQueue = new SynQueue(this.#host, this.#random)
     this.#hashes = new TupleHashes(this.#random)
-    this.#fastOpenKeys = new FastOpenKeys(this.#random)
-    this.#opening = new Opening(this.#host)
-    this.#strangers = new Strangers(this.#host)
-    this.#upkeep = new Upkeep(this.#host)
+    const host = this.#makeHost() as Host
+    this.#host = host
+    this.#turn = new Turn(host)
+    host.timeWait = this.#timeWait = new TimeWaitTable(host)
+    host.synQueue = this.#synQueue = new SynQueue(host, this.#random)
+    host.opening = this.#opening = new Opening(host)
+    this.#strangers = new Strangers(host)
+    this.#upkeep = new Upkeep(host)
     const moves = options.tunnel !== undefined && options.encapsulation !== 'bare'
-    this.#rebinding = moves ? new Rebinding(this.#host) : null
-    this.#tunnel = new UdpTunnel({
-      owner: this.#host,
+    host.rebinding = this.#rebinding = moves ? new Rebinding(host) : null
+    host.tunnel = this.#tunnel = new UdpTunnel({
+      owner: host,
       encapsulation: options.encapsulation ?? 'framed',
       mtu: checkMtu(options),
       linkMtu: options.linkMtu,
@@ -414,9 +424,7 @@ export class Stack extends EventEmitter<StackEvents> {
     const { mib } = this
     const { values } = this.sysctl
     return {
-      get limit() {
-        return values.busy_poll
-      },
+      limit: () => values.busy_poll,
       readAgain: () => {
         const before = mib.UdpInDatagrams
         const looked = this.#tunnel.readAgain()
@@ -427,20 +435,12 @@ export class Stack extends EventEmitter<StackEvents> {
   }
 
   #makeTcpHost(): TcpHost {
-    const stack = this
     return {
       sysctl: this.sysctl.values,
       mib: this.mib,
       outSegment: this.#outSegment,
-      get tracer() {
-        return stack.#observers.tracer
-      },
-      get memoryPressure() {
-        return stack.#memory.pressure
-      },
-      get memoryFull() {
-        return stack.#memory.isFull
-      },
+      tracer: null,
+      memory: this.#memory,
       mayChallenge: (now) => this.#challenges.take(now, this.sysctl.values.tcp_challenge_ack_limit),
       random: () => this.#random.public(),
       createCongestionControl: controllerMaker(this.mib),
@@ -448,13 +448,10 @@ export class Stack extends EventEmitter<StackEvents> {
   }
 
   /** What the parts of the stack see of it: one object for all, each part through its own interface. */
-  #makeHost(): Host {
+  #makeHost(): Omit<Host, Parts> {
     const { values } = this.sysctl
-    const stack = this
     return {
-      get tracer() {
-        return stack.#observers.tracer
-      },
+      tracer: null,
       mib: this.mib,
       counters: this.mib,
       sysctl: values,
@@ -466,25 +463,8 @@ export class Stack extends EventEmitter<StackEvents> {
       memory: this.#memory,
       metrics: this.#metrics,
       ephemeral: this.#ephemeral,
-      fastOpenCache: this.#fastOpenCache,
-      get fastOpenKeys() {
-        return stack.#fastOpenKeys
-      },
-      get timeWait() {
-        return stack.#timeWait
-      },
-      get synQueue() {
-        return stack.#synQueue
-      },
-      get rebinding() {
-        return stack.#rebinding
-      },
-      get opening() {
-        return stack.#opening
-      },
-      get tunnel() {
-        return stack.#tunnel
-      },
+      fastOpenCache: new FastOpenCache(),
+      fastOpenKeys: new FastOpenKeys(this.#random),
       bare: this.#options.encapsulation === 'bare',
       nowUs: () => this.#clock.nowUs(),
       wantTurn: (bytes) => this.#clock.soon(bytes),
@@ -507,12 +487,6 @@ export class Stack extends EventEmitter<StackEvents> {
         this.#held += by
         this.#clock.hold(this.#held > 0)
       },
-      get memoryPressure() {
-        return stack.#memory.pressure
-      },
-      get exitLinger() {
-        return values.exit_linger
-      },
       listenerClosed: (listener) => {
         this.#listeners.delete(listener)
         this.#ports.release(listener.port, listener)
@@ -529,9 +503,7 @@ export class Stack extends EventEmitter<StackEvents> {
       isProven: (address) => this.#metrics.knows(address),
       tryFastOpen: (listener, flows, segment, now) => this.#strangers.tryFastOpen(listener, flows, segment, now),
       offload: (this.#options.checksum ?? 'offload') === 'offload',
-      get keepsPaths() {
-        return stack.#tunnel.impair !== null
-      },
+      keepsPaths: () => this.#tunnel.impair !== null,
       listenerAt: (flows, port) => this.#listenerAt(flows, port),
       isListening: (port) => this.#ports.has(port),
       reply: (flows, request, fill) => this.#replies.send(flows, request, fill),

@@ -171,7 +171,7 @@ export interface SynQueueHost {
   /** We offer to leave checksums to UDP. */
   readonly offload: boolean
   /** Paths have a state of their own (impairment): handshakes keep theirs. */
-  readonly keepsPaths: boolean
+  keepsPaths(): boolean
   reply(flows: PathFlows, request: Segment | null, fill: (out: Segment) => boolean): void
   flowsTo(localAddress: string, localPort: number, remoteAddress: string, remotePort: number): PathFlows | null
   isn(localAddress: string, localPort: number, remoteAddress: string, remotePort: number, now: number): Seq
@@ -247,7 +247,7 @@ export class SynQueue {
       return
     }
     iss ??= this.#host.isn(path.localAddress, localOf(tcpPorts), path.remoteAddress, remoteOf(tcpPorts), now)
-    const kept = this.#host.keepsPaths ? flows : null
+    const kept = this.#host.keepsPaths() ? flows : null
     const record = new HalfOpen(tuple, listener, iss, segment.seq, options, wnd, now, kept)
     kept?.retain()
     this.#table.add(flows.hashOf(tcpPorts), record)

@@ -213,7 +213,7 @@ function onData(c: Connection, seg: Segment, now: number): void {
       return
     }
     // linux: tcp_data_queue; a connection that has something to read can do without more.
-    if (host.memoryFull && receiver.unread > 0 && seg.seq === receiver.rcvNxt) {
+    if (host.memory.isFull && receiver.unread > 0 && seg.seq === receiver.rcvNxt) {
       mib.TCPRcvQDrop++
       ackPolicy.now = true
       return

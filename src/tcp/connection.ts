@@ -285,7 +285,7 @@ export class Connection {
   /** How far the receive buffer may grow, bytes; 0: not at all. */
   get largestReceiveBuffer(): number {
     const { tcp_moderate_rcvbuf, tcp_rmem } = this.host.sysctl
-    return tcp_moderate_rcvbuf === 1 && !this.host.memoryPressure ? tcp_rmem[2] : 0
+    return tcp_moderate_rcvbuf === 1 && !this.host.memory.pressure ? tcp_rmem[2] : 0
   }
 
   /** The next data received, the caller's to keep; null when there is none. May make a window update due. */
@@ -547,7 +547,7 @@ export class Connection {
    * that goes on growing in a recovery (bbr_sndbuf_expand).
    */
   growSendBuffer(): void {
-    if (this.sndbufLocked || this.host.memoryPressure) return
+    if (this.sndbufLocked || this.host.memory.pressure) return
     const { cc, sender, initialWindow } = this
     const windows = (cc.ownsRecovery ? 3 : 2) * Math.max(cc.cwnd, initialWindow)
     // ours: what was selectively acknowledged is in no window, and yet in the queue; Linux counts twice what the data is.

@@ -169,6 +169,14 @@ export interface TcpMib {
   PAWSActive: number
 }
 
+/** What the stack's connections hold together, against `tcp_mem`. */
+export interface TcpMemory {
+  /** It is short: buffers do not grow. */
+  readonly pressure: boolean
+  /** There is none left: what comes is taken only where nothing else waits to be read. */
+  readonly isFull: boolean
+}
+
 /** What a connection needs from the stack that it lives in. */
 export interface TcpHost {
   readonly sysctl: TcpSysctl
@@ -176,10 +184,7 @@ export interface TcpHost {
   readonly tracer: Tracer | null
   /** Filled by the connection for each segment that it writes. */
   readonly outSegment: Segment
-  /** The stack is short of memory (`tcp_mem`): buffers do not grow. */
-  readonly memoryPressure: boolean
-  /** It has none left: what comes is taken only where nothing else waits to be read. */
-  readonly memoryFull: boolean
+  readonly memory: TcpMemory
   /** Whether the stack may send one more challenge ACK in this second (`tcp_challenge_ack_limit`); counts it. */
   mayChallenge(now: number): boolean
   /** Uniform in [0, 1); never used for what must not be guessed. */

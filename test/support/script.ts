@@ -60,8 +60,8 @@ export class Script {
   blocked = false
   /** So many segments does it take until the script looks at them. */
   room = Number.POSITIVE_INFINITY
-  /** The stack's connections hold more than they may. */
-  memoryFull = false
+  /** What the stack's connections hold. */
+  readonly memory = { pressure: false, isFull: false }
   /** What was sent before still waits below. */
   corked = false
   #now = START_US
@@ -77,16 +77,12 @@ export class Script {
     this.sysctl = new Sysctl()
     // These tests reckon with Reno, and with what a segment that comes lets out at once.
     this.sysctl.assign({ tcp_congestion_control: 'reno', tcp_pacing: 0, ...options.sysctl })
-    const script = this
     const host: TcpHost = {
       sysctl: this.sysctl.values,
       mib: this.mib,
       tracer: options.tracer ?? null,
       outSegment: new Segment(),
-      memoryPressure: false,
-      get memoryFull() {
-        return script.memoryFull
-      },
+      memory: this.memory,
       mayChallenge: () => this.mayChallenge,
       random: () => this.random.public(),
       createCongestionControl,

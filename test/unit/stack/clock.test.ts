@@ -232,7 +232,7 @@ describe('LoopClock', () => {
       const log: string[] = []
       const looks = { count: 0 }
       const clock = newClock({
-        limit,
+        limit: () => limit,
         readAgain: () => {
           looks.count++
           if (log.at(-1) !== POLLING) log.push(POLLING)

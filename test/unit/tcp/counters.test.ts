@@ -6,7 +6,7 @@ import { ack, data, established, finWait1 } from '../../support/script.ts'
 describe('the counters', () => {
   it('TCPRcvQDrop: where the stack has no memory left, only who has nothing to read gets more', () => {
     const s = established()
-    s.memoryFull = true
+    s.memory.isFull = true
     s.inject({ seq: 1, len: 1000 }).expectSent(ack(1001))
     s.inject({ seq: 1001, len: 1000 }).expectSent(ack(1001))
     expect(s.mib.TCPRcvQDrop).toBe(1)
