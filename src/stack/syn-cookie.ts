@@ -14,7 +14,7 @@ import { localOf, remoteOf, type Tuple } from './tuples.ts'
 //     shift of the peer's windows, 15 for none (4 bits) · SACK · ECN · our checksum offload
 
 /** Segment sizes that a cookie can hold: of ordinary paths with and without tunnels, and of the larger ones on loopback. */
-const SIZES = [536, 1220, 1300, 1428, 1448, 3560, 7656, 15_848, 32_232] as const
+const SIZES = [536, 1220, 1300, 1428, 1448, 3560, 7656, 15_848, 32_232, 65_463] as const
 
 /** linux: TCP_SYNCOOKIE_PERIOD and MAX_SYNCOOKIE_AGE: a cookie counts for two periods of about a minute. */
 const PERIOD_US = 64_000_000

@@ -1,3 +1,4 @@
+import { release } from 'node:os'
 import type { ReceiveBudget } from './datagrams.ts'
 
 // linux: what the kernel charges to a receive buffer for one datagram, measured over loopback on 6.18 by filling an unread
@@ -7,8 +8,8 @@ import type { ReceiveBudget } from './datagrams.ts'
 //     UDP payload       ≤ 160   ≤ 600  ≤ 1,632  ≤ 3,648  ≤ 7,744  ≤ 15,936   26,000   32,256   65,000
 //     charged             832   1,280    2,304    4,352    8,450    16,650   26,930   33,220   66,300
 //
-// Old kernels take the next power of two for large ones as well. A network card's driver takes a 2,304-byte block for anything
-// up to 1,500. What is counted here is the larger of all these.
+// Before 5.14 all of a large one lay in one block too, of the next power of two, which had to be found first. A network card's driver takes a
+// 2,304-byte block for anything up to 1,500. What is counted here is the larger of all these.
 const SMALLEST_CHARGE = 2304
 const DESCRIPTOR = 256
 /** Headers, alignment and bookkeeping that share the block with the payload. */
@@ -24,8 +25,17 @@ const FRAME_OVERHEAD = 64
  */
 export const BLOCK_FILLING = [32_256, 15_872, 7_680, 3_584] as const
 
+/** Whether this kernel puts large datagrams in pages, so that they may be as long as datagrams can be. */
+export const hasPagedDatagrams = process.platform === 'linux' && isSince(release(), 5, 14)
+
+export function isSince(version: string, major: number, minor: number): boolean {
+  const [theirMajor = 0, theirMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10))
+  return theirMajor > major || (theirMajor === major && theirMinor >= minor)
+}
+
 /** Bytes that a datagram with `size` bytes of payload takes of the receive buffer. Never less than the kernel's own count. */
 export function datagramCharge(size: number): number {
+  if (hasPagedDatagrams && size > BLOCK_FILLING[0]) return size + PAGES_OVERHEAD
   // The next power of two.
   const block = 1 << (32 - Math.clz32(Math.ceil(size + BLOCK_OVERHEAD) - 1))
   return Math.max(SMALLEST_CHARGE, block + DESCRIPTOR, size > BLOCK_FILLING[1] ? size + PAGES_OVERHEAD : 0)

@@ -1,5 +1,5 @@
 import type { Family } from './addresses.ts'
-import { BLOCK_FILLING } from './budget.ts'
+import { BLOCK_FILLING, hasPagedDatagrams } from './budget.ts'
 
 export const ETHERNET = 1500
 /** macOS takes no datagram above 9,216 bytes unless told so. */
@@ -26,12 +26,14 @@ export function leastMtu(family: Family): number {
 export class MtuRule {
   readonly #mtu: 'auto' | 'probe' | number
   readonly #macos: boolean
+  readonly #paged: boolean
   /** While segments are lost on purpose, large ones would falsify every rule about loss. */
   impaired = false
 
-  constructor(mtu: 'auto' | 'probe' | number, platform: string) {
+  constructor(mtu: 'auto' | 'probe' | number, platform: string, paged: boolean = hasPagedDatagrams) {
     this.#mtu = mtu
     this.#macos = platform === 'darwin'
+    this.#paged = paged
   }
 
   /** Bytes of UDP payload. `granted` is the receive buffer of our own socket: the peer's segments obey what we announce. */
@@ -42,6 +44,8 @@ export class MtuRule {
     if (!loopback || this.impaired) return ethernet
     if (this.#macos) return MACOS_LOOPBACK - headers
     // A sixteenth of the buffer, so that a window of some segments fits; of these, sizes that the kernel charges fairly.
+    const largest = LARGEST - headers
+    if (this.#paged && largest <= granted / 16) return largest
     for (const size of BLOCK_FILLING) {
       if (size <= granted / 16) return size
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { BLOCK_FILLING, datagramCharge, SocketBudget } from '../../../src/tunnel/budget.ts'
+import { BLOCK_FILLING, datagramCharge, isSince, SocketBudget } from '../../../src/tunnel/budget.ts'
 import { MtuRule, nextLowerDatagram } from '../../../src/tunnel/mtu.ts'
 
 /** Bytes of payload, and what Linux 6.18 was seen to charge for them on loopback. */
@@ -35,10 +35,22 @@ describe('datagramCharge', () => {
   })
 })
 
+describe('isSince', () => {
+  it.each([
+    ['5.14.0-70.el9.x86_64', true],
+    ['6.1.0-rpi', true],
+    ['5.13.19', false],
+    ['4.19.0', false],
+    ['', false],
+  ])('%j: %j', (version, expected) => {
+    expect(isSince(version, 5, 14)).toBe(expected)
+  })
+})
+
 describe('SocketBudget', () => {
   it('never promises more than the buffer holds', () => {
     for (const granted of [212_992, 425_984, 8 << 20]) {
-      for (const mss of [536, 1436, 7644, 15_836, 32_220]) {
+      for (const mss of [536, 1436, 7644, 15_836, 32_220, 65_471]) {
         const budget = new SocketBudget(granted)
         const segments = budget.windowLimit(mss) / mss
         if (segments > 2) expect(segments * datagramCharge(mss + 36)).toBeLessThanOrEqual(granted * 0.75)
@@ -83,9 +95,16 @@ describe('MtuRule', () => {
     [65_536, 3584],
     [32_768, 1472],
   ])('on loopback it is at most a sixteenth of a buffer of %i: %i', (granted, size) => {
-    const rule = new MtuRule('auto', 'linux')
+    const rule = new MtuRule('auto', 'linux', false)
     expect(rule.datagram('IPv4', true, granted)).toBe(size)
     expect(size).toBeLessThanOrEqual(Math.max(granted / 16, 1472))
+  })
+
+  it('on loopback it is as large as can be where that is charged fairly, and a sixteenth of the buffer', () => {
+    const rule = new MtuRule('auto', 'linux', true)
+    expect(rule.datagram('IPv4', true, 1 << 20)).toBe(65_507)
+    expect(rule.datagram('IPv6', true, 1 << 20)).toBe(65_487)
+    expect(rule.datagram('IPv4', true, (1 << 20) - 1024)).toBe(32_256)
   })
 
   it('is 9000 on the loopback of macOS', () => {
