@@ -161,7 +161,8 @@ describe('a port where nobody listens', () => {
     const client = newHost()
     const path = client.open('127.0.0.1', await closedPort())
     // The first is sent and refused; the second fails with that refusal; what is sent again may be met by the third's.
-    client.send(path, Buffer.alloc(20_000), Buffer.alloc(20_000), Buffer.alloc(20_000))
+    const segment = Buffer.alloc(path.maxSegment)
+    client.send(path, segment, segment, segment)
     await until(() => client.heard[0].calls.length >= 2)
     expect(new Set(client.heard[0].calls)).toEqual(new Set(['refused']))
     expect(client.counters.UdpSndbufErrors).toBe(0)
@@ -287,7 +288,7 @@ describe('receive buffers', () => {
     const server = newHost({ recvBufferSize: 106_496 })
     const client = newHost()
     const path = client.open('127.0.0.1', server.listen('127.0.0.1').port)
-    client.send(path, ...Array.from({ length: 40 }, () => Buffer.alloc(16_000)))
+    client.send(path, ...Array.from({ length: 40 }, () => Buffer.alloc(path.maxSegment)))
     await until(() => server.texts.length > 0)
     await turns()
     server.tunnel.countDrops()
