@@ -28,6 +28,7 @@ export const BLOCK_FILLING = [32_256, 15_872, 7_680, 3_584] as const
 /** Whether this kernel puts large datagrams in pages, so that they may be as long as datagrams can be. */
 export const hasPagedDatagrams = process.platform === 'linux' && isSince(release(), 5, 14)
 
+/** Whether a kernel of this `version` is `major.minor` or later; not where that cannot be told. */
 export function isSince(version: string, major: number, minor: number): boolean {
   const [theirMajor = 0, theirMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10))
   return theirMajor > major || (theirMajor === major && theirMinor >= minor)
@@ -35,7 +36,7 @@ export function isSince(version: string, major: number, minor: number): boolean 
 
 /** Bytes that a datagram with `size` bytes of payload takes of the receive buffer. Never less than the kernel's own count. */
 export function datagramCharge(size: number): number {
-  if (hasPagedDatagrams && size > BLOCK_FILLING[0]) return size + PAGES_OVERHEAD
+  if (hasPagedDatagrams && size > BLOCK_FILLING[1]) return size + PAGES_OVERHEAD
   // The next power of two.
   const block = 1 << (32 - Math.clz32(Math.ceil(size + BLOCK_OVERHEAD) - 1))
   return Math.max(SMALLEST_CHARGE, block + DESCRIPTOR, size > BLOCK_FILLING[1] ? size + PAGES_OVERHEAD : 0)

@@ -83,6 +83,7 @@ describe('SYN cookies', () => {
       [9000, 7656],
       [65_000, 32_232],
       [65_483, 65_463],
+      [65_495, 65_463],
     ]) {
       const rig = new ListenRig({ server: { sysctl: { tcp_syncookies: 2 }, mtu: 65_535 } })
       const peer = rig.peer().syn({ mss, ts: null })
