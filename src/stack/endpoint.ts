@@ -63,6 +63,8 @@ export class Endpoint implements WheelItem {
   isReady = false
   /** Its owner hears in another turn of what came, which is acknowledged then. */
   postponed = false
+  /** Among those of its path that have something under way. */
+  outstanding = false
   /** Bytes of its path's receive buffer at the far end that what it has under way takes, on loopback; and whether it waits for room there. */
   underWay = 0
   awaitsRoom = false

@@ -38,6 +38,8 @@ export class PathFlows implements PathUser {
   readonly udpPorts: number
   /** TIME_WAIT records that hold the path open. */
   waiting = 0
+  /** Connections with something under way: the peer has something to do. */
+  outstanding = 0
   /** Null where a network lies between. */
   readonly loopbackLimit: LoopbackLimit | null
   /** The largest window that the path's UDP socket can back: one function for all connections of the path. */
@@ -79,6 +81,7 @@ export class PathFlows implements PathUser {
     this.#flows.delete(key)
     this.#host.rebinding?.remove(key, endpoint)
     this.loopbackLimit?.removed(endpoint)
+    this.#count(endpoint, false)
     this.#lastKey = -1
     this.#last = undefined
     this.#usersChanged(-1)
@@ -161,8 +164,15 @@ export class PathFlows implements PathUser {
     mib.InSegs += segment.count - 1
     flow.connection.segmentArrives(segment, nowUs)
     if (this.path.crowded) this.loopbackLimit?.update(flow)
+    this.#count(flow)
     this.#host.ready(flow)
     return next
+  }
+
+  /** A turn has looked at `endpoint`. */
+  settled(endpoint: Endpoint): void {
+    this.loopbackLimit?.settled(endpoint)
+    this.#count(endpoint)
   }
 
   refused(nowUs: number): void {
@@ -207,6 +217,12 @@ export class PathFlows implements PathUser {
       flow.connection.setMaxSegment(this.path.maxSegment, this.#host.nowUs())
       this.#host.ready(flow)
     }
+  }
+
+  #count(endpoint: Endpoint, outstanding = endpoint.connection.sender.board.inFlightSegs > 0): void {
+    if (outstanding === endpoint.outstanding) return
+    endpoint.outstanding = outstanding
+    this.outstanding += outstanding ? 1 : -1
   }
 
   /** rfc9293#3.1 MUST-3, and the cases in which the UDP checksum stands for it. What is kept without a path is asked later. */

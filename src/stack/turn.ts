@@ -1,5 +1,6 @@
 import { State } from '../tcp/index.ts'
 import type { Endpoint } from './endpoint.ts'
+import type { PathFlows } from './flows.ts'
 
 export interface TurnHost {
   nowUs(): number
@@ -14,11 +15,6 @@ export interface TurnHost {
  * after which a turn sends what there is. Not sooner: what leaves together comes back together, and each turn costs as much as some messages.
  */
 const SEND_MEANWHILE_US = 4000
-/**
- * From so many owners on half of them are answered for first. Connections of one path whose messages travel in one datagram would keep in step for
- * ever otherwise: each side would wait while the other works.
- */
-const LEAST_HALVED = 4
 /** When owners took this long, what is sent then bears a later time than the turn began at: round trips are counted from when a segment leaves, µs. */
 const STALE_US = 1000
 
@@ -77,7 +73,7 @@ export class Turn {
 
   /** User code may write to other endpoints, which join the list; those that have been told stay in it to be pulled. */
   #dispatch(): void {
-    const half = this.#ready.length < LEAST_HALVED ? 0 : this.#ready.length >> 1
+    const half = this.#half()
     for (let i = 0; i < this.#ready.length; i++) {
       ;(this.#ready[i] as Endpoint).dispatch()
       if (i + 1 === this.#ready.length) break
@@ -88,6 +84,17 @@ export class Turn {
       this.#pull(i + 1)
       this.#host.flush(now)
     }
+  }
+
+  /**
+   * So many owners are answered for first; 0: all at once. Where nothing is under way to a peer, it waits for us. Connections whose messages travel in
+   * one datagram would keep in step for ever, and each side wait while the other works: half of them make two groups of them. Of several paths the
+   * first stands for all.
+   */
+  #half(): number {
+    const ready = this.#ready
+    if (ready.length < 2 || ((ready[0] as Endpoint).path.user as PathFlows).outstanding > 0) return 0
+    return ready.length >> 1
   }
 
   /** Up to the endpoint `end` of the list. */

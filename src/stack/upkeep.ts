@@ -43,8 +43,7 @@ export class Upkeep {
       this.#ended(endpoint, now)
       return
     }
-    const { loopbackLimit } = endpoint.path.user as PathFlows
-    loopbackLimit?.settled(endpoint)
+    ;(endpoint.path.user as PathFlows).settled(endpoint)
     this.#countOrphan(endpoint)
     endpoint.updateHold()
     wheel.schedule(endpoint)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { PathFlows } from '../../src/stack/flows.ts'
 import { Flag, FrameKind, FrameResult, FrameView, nextFrame } from '../../src/wire/index.ts'
 import { CloseReason, type Ear, SECOND, SimPair } from '../support/sim-pair.ts'
 
@@ -25,6 +26,21 @@ describe('many connections on one path', () => {
     pair.pass(61)
     expect(pair.clientHost.sockets.length).toBe(0)
     expect(pair.clientHost.alive).toBe(false)
+  })
+
+  it('are counted while something of theirs is under way, and no longer when they are acknowledged or gone', () => {
+    const pair = new SimPair({ link: { delay: 10 } })
+    const clients = Array.from({ length: 4 }, () => pair.establish()[0])
+    const flows = clients[0].endpoint.path.user as PathFlows
+    expect(flows.outstanding).toBe(0)
+    for (const { endpoint } of clients.slice(0, 3)) endpoint.write(Buffer.alloc(100))
+    pair.pass(0.005)
+    expect(flows.outstanding).toBe(3)
+    clients[0].endpoint.abort()
+    pair.pass(0.005)
+    expect(flows.outstanding).toBe(2)
+    pair.pass(0.1)
+    expect(flows.outstanding).toBe(0)
   })
 
   it('they share the receive buffer: their windows shrink as others come, and nothing overflows', () => {

@@ -6,6 +6,7 @@ import { Turn } from '../../../src/stack/turn.ts'
 function turnOf() {
   const seen: string[] = []
   let now = 0
+  const user = { outstanding: 1 }
   const turn = new Turn({
     nowUs: () => now,
     settled: (endpoint) => void seen.push(`settled ${name(endpoint)}`),
@@ -18,7 +19,7 @@ function turnOf() {
       isReady: false,
       postponed: false,
       detached: false,
-      path: null,
+      path: { user },
       connection: { fill: () => false },
       dispatch() {
         seen.push(`tell ${id}`)
@@ -30,7 +31,7 @@ function turnOf() {
     turn.run(now)
     return seen.splice(0)
   }
-  return { turn, endpoint, run }
+  return { turn, endpoint, run, user }
 }
 
 const name = (endpoint: Endpoint): string => (endpoint as unknown as { id: string }).id
@@ -58,17 +59,27 @@ it('sends what there is while owners take their time', () => {
   expect(turn.isEmpty).toBe(true)
 })
 
-it('answers for half of many first, so that they do not keep in step, unless they took no time', () => {
-  const { turn, endpoint, run } = turnOf()
+it('answers for half of them first where the peer has nothing to do meanwhile, so that they do not keep in step', () => {
+  const { turn, endpoint, run, user } = turnOf()
   const all = (us: number) => ['a', 'b', 'c', 'd', 'e'].map((id) => turn.add(endpoint(id, us)))
+  user.outstanding = 0
   all(10)
   const [first, second] = [
     ['tell a', 'tell b', 'settled a', 'settled b', 'flush at 20'],
     ['tell c', 'tell d', 'tell e', 'settled c', 'settled d', 'settled e', 'flush at 20'],
   ]
   expect(run()).toEqual([...first, ...second])
+  // Time that does not pass, as in simulations, is nobody's to gain.
   all(0)
   expect(run().filter((what) => what.startsWith('flush'))).toEqual(['flush at 50'])
+  // Something is under way.
+  user.outstanding = 1
+  all(10)
+  expect(run().filter((what) => what.startsWith('flush'))).toEqual(['flush at 50'])
+  // One alone has no half.
+  user.outstanding = 0
+  turn.add(endpoint('a', 10))
+  expect(run().filter((what) => what.startsWith('flush'))).toEqual(['flush at 100'])
   expect(turn.isEmpty).toBe(true)
 })
 
