@@ -5,6 +5,7 @@ import type { Reservation } from './bound-socket.ts'
 import { whenClosed } from './closing.ts'
 import { closeCode, connectCode } from './errors.ts'
 import { callBack, enterPoll, isPolling, leavePoll, runTicks } from './poll.ts'
+import { owned } from './text.ts'
 
 // The dozen calls that all of `net` stands on, made on an endpoint of a stack. A handle is one connection or one attempt at
 // it; a socket that connects again gets a new one. It alone is known to the stack, so that a closed socket can be collected
@@ -43,7 +44,7 @@ export interface HandleUser {
 
 /** Chunks that a socket gave away and the endpoint has not wholly taken. */
 interface PendingWrite {
-  readonly chunks: readonly Buffer[]
+  chunks: readonly Buffer[]
   /** The next chunk to give, and how much of it was taken. */
   index: number
   offset: number
@@ -203,7 +204,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
 
   /**
    * Writes in order. True: all was taken. False: `done` is called when it was, or when it never will be. A code: refused. The
-   * chunks are shared, read-only, until then; the endpoint copies them.
+   * chunks are shared, read-only, until then, or until return where they are text (see `owned`); the endpoint copies them.
    */
   write(chunks: readonly Buffer[], done: (code: ErrorCode | null) => void): boolean | ErrorCode {
     let length = 0
@@ -212,6 +213,7 @@ export class Handle extends AsyncResource implements EndpointOwner {
     if (this.#closedFor !== null) return this.#writeCode()
     const write: PendingWrite = { chunks, index: 0, offset: 0, left: length, done }
     if (this.#advance(write)) return true
+    write.chunks = owned(chunks)
     // `AsyncResource.bind` makes properties that nobody reads here, and costs several times as much.
     const context = new AsyncResource('SLUICEWRITE')
     write.done = (code) => context.runInAsyncScope(done, undefined, code)

@@ -2,6 +2,7 @@ import nodeNet from 'node:net'
 import type { ErrorCode, TcpInfo } from '../stack/index.ts'
 import { setImmediate } from './at-start.ts'
 import { Appetite, type HandleUser, kData, kEnd, kFailed, type SocketName } from './handle.ts'
+import { owned } from './text.ts'
 
 // What is no TCP of ours (pipes, Unix domain sockets, file descriptors and handles that were opened elsewhere) goes through a socket
 // of Node's own, which a handle like that of our connections stands for: sockets of `net` have one face, whatever carries them.
@@ -89,7 +90,7 @@ export class KernelHandle {
     const { socket } = this
     const last = chunks.length - 1
     socket.cork()
-    chunks.forEach((chunk, i) => {
+    owned(chunks).forEach((chunk, i) => {
       socket.write(chunk, i === last ? (error) => done(error ?? null) : undefined)
     })
     socket.uncork()

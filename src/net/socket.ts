@@ -29,7 +29,6 @@ import {
   type SocketState,
   type StreamChunk,
   type TcpTarget,
-  type WriteData,
 } from './internals.ts'
 import { KernelHandle, type KernelTarget } from './kernel-handle.ts'
 import { announcesEveryConnect, cancelledWritesFail, endsUnconnected } from './node-release.ts'
@@ -40,6 +39,7 @@ import { addSettings, applyKeepAlive, applySettings } from './socket-settings.ts
 import { emitTo, forget, runAt } from './socket-tasks.ts'
 import { Tcp } from './socket-tcp.ts'
 import { addView } from './socket-view.ts'
+import { toBuffers } from './text.ts'
 import type { Socket as PublicSocket, SocketConstructor, SocketOptions } from './types.ts'
 
 // `Socket` is a function and its methods hang on the prototype one by one, for programs call it without `new`, inherit from it
@@ -406,15 +406,6 @@ proto._writeGeneric = function (this: Self, writev, data, encoding, callback) {
   else if (result === false) this[kState].lastWriteQueueSize = handle.writeQueueSize
   else callback(ioError(result, 'write'))
   return
-}
-
-function toBuffers(data: WriteData, encoding: string): Buffer[] {
-  if (!Array.isArray(data)) return [toBuffer(data, encoding)]
-  return data.map(({ chunk, encoding }) => toBuffer(chunk, encoding))
-}
-
-function toBuffer(chunk: Buffer | string, encoding: string): Buffer {
-  return typeof chunk === 'string' ? Buffer.from(chunk, encoding as BufferEncoding) : chunk
 }
 
 proto._final = function (this: Self, callback) {

@@ -312,6 +312,21 @@ onBoth('flow', (net) => {
     expect([client.bytesWritten, peer.bytesRead]).toEqual([30_000_000, 30_000_000])
   })
 
+  it('text that has to wait stays what it was, whatever is written elsewhere meanwhile', async () => {
+    const { client, peer } = await pair(net, { pauseOnConnect: true })
+    const other = await pair(net)
+    const lines = Array.from({ length: 8000 }, (_, i) => `line ${i} of 8,000 `.padEnd(1000, 'é'))
+    for (const line of lines) client.write(line)
+    await turns(20)
+    expect(client.writableNeedDrain).toBe(true)
+    other.client.end('something else '.repeat(500))
+    expect((await collect(other.peer)).length).toBe(7500)
+    const received = collect(peer)
+    peer.resume()
+    client.end()
+    expect(String(await received) === lines.join('')).toBe(true)
+  })
+
   it('pause() stops data, resume() loses none', async () => {
     const { client, peer } = await pair(net)
     const data = pattern(2_000_000)
