@@ -18,12 +18,12 @@ export function toBuffers(data: WriteData, encoding: string): Buffer[] {
   let to = 0
   for (const { chunk, encoding } of parts) {
     if (typeof chunk === 'string' && to + chunk.length * MOST_BYTES <= ROOM) {
-      to += room.write(chunk, to, encoding as BufferEncoding)
+      to += room.write(chunk, to, encoding || 'utf8')
       continue
     }
     if (to > from) chunks.push(room.subarray(from, to))
     from = to
-    chunks.push(typeof chunk === 'string' ? Buffer.from(chunk, encoding as BufferEncoding) : chunk)
+    chunks.push(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk)
   }
   if (to > from || chunks.length === 0) chunks.push(room.subarray(from, to))
   return chunks

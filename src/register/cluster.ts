@@ -24,6 +24,9 @@ export function cannotShare(address: string, port: number): Error {
   return Object.assign(new Error(why), { code: 'ENOTSUP', syscall: 'listen', address, port })
 }
 
+/** Servers behind gateways whose port of the kernel is the primary's: it hears of that by itself, and not before the port is there. */
+export const announced = new WeakSet<nodeNet.Server>()
+
 type Listen = (this: nodeNet.Server, ...args: unknown[]) => nodeNet.Server
 
 /** Listens in this worker, not in the primary; and tells the primary, which may wait for it. */
@@ -36,11 +39,11 @@ export function listenInWorker(patches: Patches): void {
     const own = kernelServers.has(this) ? null : ownWish(args)
     if (own === null) return original.apply(this, args)
     const { options, callback } = own
+    announced.delete(this)
     this.once('listening', () => {
       servers.add(this)
       this.once('close', () => servers.delete(this))
-      // Behind a gateway the kernel's port is the primary's, which hears of it by itself, and not before the port is there.
-      if (registration()?.gateways === undefined || options.port === 0) announce(this, options.host)
+      if (!announced.has(this)) announce(this, options.host)
     })
     return callback === null ? original.call(this, options) : original.call(this, options, callback)
   } satisfies Listen)

@@ -2,7 +2,7 @@ import nodeNet from 'node:net'
 import { debuglog } from 'node:util'
 import { type BuiltinWish, isClusterWorker, kernelServers, listenForBuiltin } from '../net/index.ts'
 import { canSharePorts } from '../stack/index.ts'
-import { cannotShare, isPrimarysOwn, listenInWorker } from './cluster.ts'
+import { announced, cannotShare, isPrimarysOwn, listenInWorker } from './cluster.ts'
 import type { Patches } from './patches.ts'
 import { registration } from './state.ts'
 
@@ -68,8 +68,10 @@ export function patchServers(patches: Patches): void {
     } else {
       current.gateways.listen(this, wish, listen, (server, at) => {
         // Workers of a cluster have the kernel's port together, through their primary.
-        if (shared) server.listen({ port: at, host: address ?? undefined })
-        else original.call(server as BuiltinServer, address, at, addressType, backlog, fd, flags)
+        if (shared) {
+          announced.add(this)
+          server.listen({ port: at, host: address ?? undefined })
+        } else original.call(server as BuiltinServer, address, at, addressType, backlog, fd, flags)
       })
     }
     if (this._handle !== null) current.listening?.(this)

@@ -87,14 +87,15 @@ export class Turn {
   }
 
   /**
-   * So many owners are answered for first; 0: all at once. Where nothing is under way to a peer, it waits for us. Connections whose messages travel in
-   * one datagram would keep in step for ever, and each side wait while the other works: half of them make two groups of them. Of several paths the
-   * first stands for all.
+   * So many owners are answered for first; 0: all at once. Where nothing is under way to a peer, it may wait for us. Connections whose messages travel
+   * in one datagram would keep in step for ever, and each side wait while the other works: half of them make two groups of them. Of several paths the
+   * first stands for all; one that has closed meanwhile has nobody who counts.
    */
   #half(): number {
     const ready = this.#ready
-    if (ready.length < 2 || ((ready[0] as Endpoint).path.user as PathFlows).outstanding > 0) return 0
-    return ready.length >> 1
+    if (ready.length < 2) return 0
+    const { outstanding } = (ready[0] as Endpoint).path.user as Partial<PathFlows>
+    return outstanding === 0 ? ready.length >> 1 : 0
   }
 
   /** Up to the endpoint `end` of the list. */

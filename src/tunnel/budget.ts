@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { release } from 'node:os'
 import type { ReceiveBudget } from './datagrams.ts'
 
@@ -25,8 +26,13 @@ const FRAME_OVERHEAD = 64
  */
 export const BLOCK_FILLING = [32_256, 15_872, 7_680, 3_584] as const
 
+/** The usual size of a page; what is said here of larger ones was not measured. */
+const PAGE = 4096
+/** linux: AT_PAGESZ. */
+const AUXV_PAGE_SIZE = 6n
+
 /** Whether this kernel puts large datagrams in pages, so that they may be as long as datagrams can be. */
-export const hasPagedDatagrams = process.platform === 'linux' && isSince(release(), 5, 14)
+export const hasPagedDatagrams = process.platform === 'linux' && isSince(release(), 5, 14) && pageSize() === PAGE
 
 /** Whether a kernel of this `version` is `major.minor` or later; not where that cannot be told. */
 export function isSince(version: string, major: number, minor: number): boolean {
@@ -34,9 +40,22 @@ export function isSince(version: string, major: number, minor: number): boolean 
   return theirMajor > major || (theirMajor === major && theirMinor >= minor)
 }
 
+/** linux: of a system of 64 bits, little-endian; 0 where it cannot be told. */
+function pageSize(): number {
+  try {
+    const auxv = readFileSync('/proc/self/auxv')
+    for (let at = 0; at + 16 <= auxv.length; at += 16) {
+      if (auxv.readBigUInt64LE(at) === AUXV_PAGE_SIZE) return Number(auxv.readBigUInt64LE(at + 8))
+    }
+  } catch {
+    // No /proc here.
+  }
+  return 0
+}
+
 /** Bytes that a datagram with `size` bytes of payload takes of the receive buffer. Never less than the kernel's own count. */
-export function datagramCharge(size: number): number {
-  if (hasPagedDatagrams && size > BLOCK_FILLING[1]) return size + PAGES_OVERHEAD
+export function datagramCharge(size: number, paged: boolean = hasPagedDatagrams): number {
+  if (paged && size > BLOCK_FILLING[1]) return size + PAGES_OVERHEAD
   // The next power of two.
   const block = 1 << (32 - Math.clz32(Math.ceil(size + BLOCK_OVERHEAD) - 1))
   return Math.max(SMALLEST_CHARGE, block + DESCRIPTOR, size > BLOCK_FILLING[1] ? size + PAGES_OVERHEAD : 0)

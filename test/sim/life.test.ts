@@ -41,6 +41,15 @@ describe('many connections on one path', () => {
     expect(flows.outstanding).toBe(2)
     pair.pass(0.1)
     expect(flows.outstanding).toBe(0)
+    // Answers acknowledge what they answer, before anybody is told of them.
+    const told: number[] = []
+    for (const server of pair.accepted) server.onData = (data) => server.endpoint.write(data)
+    for (const client of clients.slice(1)) {
+      client.onData = () => told.push(flows.outstanding)
+      client.endpoint.write(Buffer.alloc(100))
+    }
+    pair.pass(0.1)
+    expect(told).toEqual([0, 0, 0])
   })
 
   it('they share the receive buffer: their windows shrink as others come, and nothing overflows', () => {

@@ -209,6 +209,16 @@ describe('sluice run', () => {
     expect(text(command)).toContain('said by 1,2\n')
   })
 
+  it.each([
+    ['any port, written as a string', [], ['0']],
+    ['a port', [], ['PORT', '127.0.0.1']],
+    ['a name that the rules leave alone', ['--except', '127.0.0.0/8,::1'], ['PORT', 'localhost']],
+  ])('the primary hears once of a worker that listens on %s', async (_, rules, wish) => {
+    const command = run(['--delay', '1ms', ...rules, '--', 'node', app('heard.cjs'), ...wish])
+    expect(await command.status).toBe(0)
+    expect(text(command)).toBe('heard 1\n')
+  })
+
   it('leaves alone what --except names, and takes only what --only does', async () => {
     const { port } = await echo()
     for (const flag of [

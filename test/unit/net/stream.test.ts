@@ -312,6 +312,13 @@ onBoth('flow', (net) => {
     expect([client.bytesWritten, peer.bytesRead]).toEqual([30_000_000, 30_000_000])
   })
 
+  it('text without an encoding is UTF-8, for who calls _write himself', async () => {
+    const { client, peer } = await pair(net)
+    const received = collect(peer)
+    client._write('größe', null as unknown as BufferEncoding, () => client.end())
+    expect(String(await received)).toBe('größe')
+  })
+
   it('text that has to wait stays what it was, whatever is written elsewhere meanwhile', async () => {
     const { client, peer } = await pair(net, { pauseOnConnect: true })
     const other = await pair(net)

@@ -76,10 +76,12 @@ it('answers for half of them first where the peer has nothing to do meanwhile, s
   user.outstanding = 1
   all(10)
   expect(run().filter((what) => what.startsWith('flush'))).toEqual(['flush at 50'])
-  // One alone has no half.
+  // Two have a half, one alone has none.
   user.outstanding = 0
+  for (const id of ['a', 'b']) turn.add(endpoint(id, 10))
+  expect(run()).toEqual(['tell a', 'settled a', 'flush at 110', 'tell b', 'settled b', 'flush at 110'])
   turn.add(endpoint('a', 10))
-  expect(run().filter((what) => what.startsWith('flush'))).toEqual(['flush at 100'])
+  expect(run().filter((what) => what.startsWith('flush'))).toEqual(['flush at 120'])
   expect(turn.isEmpty).toBe(true)
 })
 

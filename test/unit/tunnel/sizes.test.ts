@@ -22,7 +22,12 @@ const MEASURED = [
 describe('datagramCharge', () => {
   it.each(MEASURED)('%i bytes are charged with no less than the kernel does', (size, charge) => {
     // The measurement is uncertain by a fraction of a percent.
-    expect(datagramCharge(size)).toBeGreaterThanOrEqual(charge * 0.997)
+    for (const paged of [true, false]) expect(datagramCharge(size, paged)).toBeGreaterThanOrEqual(charge * 0.997)
+  })
+
+  it('large ones are charged by the byte where they lie in pages, else by the power of two', () => {
+    expect([20_000, 40_000, 65_500].map((size) => datagramCharge(size, true))).toEqual([21_600, 41_600, 67_100])
+    expect([20_000, 40_000, 65_500].map((size) => datagramCharge(size, false))).toEqual([33_024, 65_792, 131_328])
   })
 
   it.each(BLOCK_FILLING)('%i bytes waste less than a fifth', (size) => {
