@@ -25,5 +25,10 @@ function watch(worker) {
     tell()
   })
   worker.on('message', tell)
-  worker.on('exit', () => console.log('heard', heard))
+  // Whoever gives up waiting for it leaves nothing behind.
+  process.stdin.once('end', () => worker.kill()).resume()
+  worker.on('exit', () => {
+    console.log('heard', heard)
+    process.stdin.destroy()
+  })
 }
